@@ -1,0 +1,68 @@
+# `make demo` and `make test` need nothing but Python 3.10 or newer: they make their own environment in `.venv`.
+.PHONY: demo test test-newest docs prepare export clean readme outputs check
+PYTHON ?= python3
+BIN := .venv/bin
+NEW := .venv-newest/bin
+QUIET := PYTHONWARNINGS='ignore:`torch.jit:FutureWarning,ignore:`torch.jit:DeprecationWarning'
+# one thread per process: the notebooks are tested side by side
+THREADS := OMP_NUM_THREADS=1
+
+.venv/installed: settings.ini setup.py
+	@echo 'Setting up .venv (some minutes, 6 GB) …'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+.venv-newest/installed: settings.ini setup.py
+	@echo 'Setting up .venv-newest (some minutes, 6 GB) …'
+	$(PYTHON) -m venv .venv-newest
+	$(NEW)/pip install -q --disable-pip-version-check -U --upgrade-strategy eager -e . fastai fastcore 'nbdev>=3' jupyter accelerate hypothesis
+	@touch $@
+
+demo: .venv/installed ## the four demonstrations, about a minute
+	$(BIN)/tweaks_demo
+
+test: check ## is all in step, and do the notebooks pass?
+	$(THREADS) $(BIN)/nbdev_test --do_print --timing
+
+test-newest: .venv-newest/installed ## the same notebooks with the newest fastai, fastcore and nbdev
+	$(THREADS) $(NEW)/nbdev-test --do-print --timing
+
+docs: .venv/installed ## process the notebooks for the site
+	$(BIN)/python -c 'from nbdev.quarto import refresh_quarto_yml; from nbdev.serve import proc_nbs; refresh_quarto_yml(); proc_nbs(force=True)'
+
+prepare: export clean readme ## all that is generated, then the tests
+	$(MAKE) test
+
+export: .venv/installed
+	$(BIN)/nbdev_export
+
+clean: .venv/installed
+	$(BIN)/nbdev_clean
+
+outputs: .venv/installed ## run all notebooks from top to bottom, in place
+	cd nbs && $(QUIET) ../$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --inplace *.ipynb
+	$(MAKE) export clean readme
+
+# $(1), a notebook, as the Markdown page $(2): without hidden cells and directives; links to notebooks lead into nbs/
+define markdown
+$(BIN)/jupyter nbconvert --log-level=WARN --to markdown --stdout $(1) \
+    --RegexRemovePreprocessor.enabled=True --RegexRemovePreprocessor.patterns='["^#\\|\\s*hide"]' \
+    | awk '/^```/ {f=!f; if (f && $$0=="```") $$0="```python"} !/^#\|/' \
+    | sed -E 's#\]\(([0-9a-z_]+(/[0-9a-z_]+)?\.ipynb)#](nbs/\1#g' | cat -s > $(2)
+endef
+
+readme: .venv/installed
+	$(call markdown,nbs/index.ipynb,README.md)
+	$(call markdown,nbs/contributing.ipynb,CONTRIBUTING.md)
+
+check: .venv/installed ## are package, notebooks, README and CONTRIBUTING in step?
+	@rm -rf .check && mkdir .check && cp -R nbs tweaks settings.ini pyproject.toml _quarto.yml .check
+	@cd .check && ../$(BIN)/nbdev_export && ../$(BIN)/nbdev_clean
+	@$(call markdown,.check/nbs/index.ipynb,.check/README.md)
+	@$(call markdown,.check/nbs/contributing.ipynb,.check/CONTRIBUTING.md)
+	@diff -r -x __pycache__ tweaks .check/tweaks || { echo 'The package is not in step with the notebooks: run `make export`.'; exit 1; }
+	@diff -rq -x .ipynb_checkpoints -x models nbs .check/nbs || { echo 'A notebook is not clean: run `make clean`.'; exit 1; }
+	@diff README.md .check/README.md && diff CONTRIBUTING.md .check/CONTRIBUTING.md && diff pyproject.toml .check/pyproject.toml \
+	    || { echo 'README.md or CONTRIBUTING.md is not in step with its notebook: run `make readme`.'; exit 1; }
+	@rm -rf .check
