@@ -60,7 +60,7 @@ class Tweak(Callback):
 
     def __call__(self, event_name):
         "Call `self.{event_name}` in a fit, do nothing in `validate` and `get_preds`"
-        if self.learn.lock.locked(): return
+        if self.learn is None or self.learn.lock.locked(): return # just removed; or not a fit
         if self.run and not self.joined and event_name!='after_create' and fitting(self.learn): self.join(event_name)
         return super().__call__(event_name)
 

@@ -26,9 +26,7 @@ class ShortDL(GetAttr):
     def __len__(self): return self.n_batches
 
     def __iter__(self):
-        it = iter(self.dl)
-        try: yield from islice(it, self.n_batches)
-        finally: getattr(it, 'close', noop)()  # worker processes end now
+        yield from islice(self.dl, self.n_batches)
         getattr(self.dl, 'after_iter', noop)() # what fastai's loader does at the end of a whole pass
         vars(self.dl).pop('it', None)
 

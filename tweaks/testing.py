@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['fit_events', 'test_same', 'rel_err', 'weights', 'grads', 'warned', 'hush', 'quiet', 'toy_learner', 'digits',
-           'digits_dls', 'digits_model', 'body_head', 'digits_learner', 'Fault', 'Steps', 'plain_loop', 'windows',
-           'traces', 'survives']
+           'digits_dls', 'digits_model', 'body_head', 'digits_learner', 'Fault', 'Steps', 'CPUMixedPrecision',
+           'plain_loop', 'windows', 'traces', 'survives']
 
 # %% ../nbs/01_testing.ipynb #4ce5e191
 import random, warnings
@@ -18,6 +18,7 @@ from torch import nn
 from torch.testing import assert_close
 from fastcore.foundation import L
 from fastai.callback.core import Callback, CancelFitException, event
+from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.progress import ProgressCallback
 from fastai.data.core import DataLoaders, Datasets
 from fastai.data.transforms import Categorize, ItemGetter, RandomSplitter
@@ -194,6 +195,17 @@ class Steps(Callback):
         self.hypers.append([dict(h) for h in self.opt.hypers])
 
     def __len__(self): return len(self.grads)
+
+# %% ../nbs/01_testing.ipynb #54ba5453
+class CPUMixedPrecision(MixedPrecision):
+    "fastai's `MixedPrecision` with the gradient scaler at work on the CPU, and without autocast"
+    def before_fit(self):
+        super().before_fit()
+        self.autocast = torch.amp.autocast('cpu', enabled=False)
+        self.learn.scaler = torch.amp.GradScaler('cpu', **self.kwargs)
+
+    @property
+    def name(self): return 'mixed_precision'
 
 # %% ../nbs/01_testing.ipynb #d5fc7171
 def plain_loop(
