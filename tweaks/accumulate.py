@@ -41,12 +41,12 @@ class GradientAccumulation(Tweak):
     def before_fit(self): self.count,self.n_steps,self.said = 0,0,False
 
     def before_backward(self):
-        self.bs,self.cancelled = find_bs(self.yb),False
+        self._bs,self.cancelled = find_bs(self.yb),False
         if not self.said: self._say()
-        self.learn.loss_grad = self.loss_grad*(self.bs/self.n_acc) # not in place: the backward pass may need the loss itself
+        self.learn.loss_grad = self.loss_grad*(self._bs/self.n_acc) # not in place: the backward pass may need the loss itself
 
     def after_backward(self):
-        self.count += self.bs
+        self.count += self._bs
         if self.count<self.n_acc: raise CancelBatchException() # neither step nor `zero_grad`: the window is open
 
     def before_step(self): scale_grads((p for pg in self.opt.param_lists for p in pg), self.n_acc/self.count)
@@ -54,7 +54,7 @@ class GradientAccumulation(Tweak):
         self.n_steps += not self.cancelled
         self.count = 0
 
-    def after_cancel_backward(self): self.bs = 0
+    def after_cancel_backward(self): self._bs = 0
     def after_cancel_step(self): self.cancelled = True
     def after_fit(self):
         if self.count: warnings.warn(f'GradientAccumulation: the gradients of the last {self.count} samples were discarded, since the fit ended before '
@@ -69,7 +69,7 @@ class GradientAccumulation(Tweak):
 def _say(self:GradientAccumulation):
     "Warn about an `n_acc` that does nothing, and about batch norm"
     self.said = True
-    if self.n_acc<=self.bs: warnings.warn(f'GradientAccumulation(n_acc={self.n_acc}) has no effect: n_acc counts samples, and a batch has {self.bs}. '
-                                          f'For windows of {self.n_acc} batches, pass n_acc={self.n_acc*self.bs}.')
+    if self.n_acc<=self._bs: warnings.warn(f'GradientAccumulation(n_acc={self.n_acc}) has no effect: n_acc counts samples, and a batch has {self._bs}. '
+                                          f'For windows of {self.n_acc} batches, pass n_acc={self.n_acc*self._bs}.')
     elif any(isinstance(m, _BatchNorm) and m.training for m in self.model.modules()):
         warnings.warn('GradientAccumulation: the model trains batch norm, whose statistics see each batch on its own, not the whole window.')
