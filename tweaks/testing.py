@@ -197,10 +197,10 @@ class Steps(Callback):
 
 # %% ../nbs/01_testing.ipynb #54ba5453
 class CPUMixedPrecision(MixedPrecision):
-    "fastai's `MixedPrecision` with the gradient scaler at work on the CPU, and without autocast"
+    "fastai's `MixedPrecision` at work on the CPU: `'fp16'` is the gradient scaler alone, `'bf16'` autocast alone"
     def before_fit(self):
         with hush(): super().before_fit() # says that there is no GPU
-        self.autocast = torch.amp.autocast('cpu', enabled=False)
+        self.autocast = torch.amp.autocast('cpu', dtype=torch.bfloat16, enabled=not self.kwargs['enabled'])
         self.learn.scaler = torch.amp.GradScaler('cpu', **self.kwargs)
 
     @property
