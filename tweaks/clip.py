@@ -13,7 +13,7 @@ from numbers import Integral, Real
 import matplotlib.pyplot as plt
 import torch
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from fastcore.basics import patch
+from fastcore.basics import patch, tuplify
 from fastcore.meta import delegates
 from fastai.callback.core import CancelStepException
 from fastai.callback.fp16 import MixedPrecision, NonNativeMixedPrecision
@@ -28,8 +28,7 @@ def clip_norm(
     norm:torch.Tensor=None, # that norm, where it is known already
 )->torch.Tensor: # the norm before clipping, a scalar on the device of the gradients
     "Scale the gradients of `params` to a norm of at most `max_norm`, in place; leave them alone if the norm is not finite"
-    params = [p for p in params if p.grad is not None]
-    if norm is None: norm = get_total_norm([p.grad for p in params], norm_type)
+    if norm is None: norm = get_total_norm([p.grad for p in params if p.grad is not None], norm_type)
     clip_grads_with_norm_(params, max_norm, torch.where(norm.isfinite(), norm, 0))
     return norm
 
@@ -49,10 +48,9 @@ class Clip(Tweak):
         self.nonfinite,self.max_skips,self.log = nonfinite,max_skips,log
 
     def before_fit(self):
-        self._steps,self.n_skipped,self._row,self._seen = [],0,0,False
+        self._steps,self.n_skipped,self._row,self._seen,self._were = [],0,0,False,self.learn.metrics
         if any(isinstance(cb, NonNativeMixedPrecision) for cb in self.learn.cbs):
             raise ValueError(f'{self.name} has no effect with `to_non_native_fp16`: use `to_fp16()`, or `to_non_native_fp16(clip=…)`.')
-        self._were = self.learn.metrics
         if self.log: self.learn.metrics = [*self._were, ValueMetric(self._mean, 'grad_norm')]
 
     def before_train(self): self._start = len(self._steps)
@@ -60,8 +58,8 @@ class Clip(Tweak):
         self._seen = True
         params = [p for pg in self.opt.param_lists for p in pg if p.grad is not None]
         norm = get_total_norm([p.grad for p in params], self.norm_type)
-        if self.nonfinite!='pass' and not norm.isfinite(): self._refuse(norm)
-        self._note(norm, *self.clip(params, norm))
+        if self.nonfinite!='pass' and not math.isfinite(norm.item()): self._refuse(norm)
+        self._note(norm, *tuplify(self.clip(params, norm)))
         self._row = 0
 
     def after_cancel_step(self): # by the loss scaler, before us?
@@ -73,7 +71,7 @@ class Clip(Tweak):
 
 # %% ../nbs/30_clip.ipynb #5608f5f2
 @patch
-def _note(self:Clip, norm, bound=math.nan, clipped=False): self._steps.append((norm, bound, clipped))
+def _note(self:Clip, norm, bound=math.nan, clipped=None): self._steps.append((norm, bound, clipped))
 
 @patch
 def _skipped(self:Clip, norm):
@@ -114,10 +112,11 @@ def plot(self:Clip,
 )->plt.Axes: # the same one
     "Draw the norm of each step of the last fit with the bound; skipped steps are marked"
     if not self._steps: raise ValueError(f'{self.name} has seen no step yet: call `fit` first.')
-    norms,bounds,clipped = ([float(o) for o in l] for l in zip(*self._steps))
+    norms,bounds = ([float(o) for o in l] for l in list(zip(*self._steps))[:2])
+    clipped = [b<n<math.inf if c is None else bool(c) for n,b,(*_,c) in zip(norms, bounds, self._steps)]
     ax = ax or plt.gca()
     ax.semilogy(norms, '.', ms=4, label='norm before clipping')
-    ax.semilogy(bounds, lw=1, label='bound')
+    if any(math.isfinite(b) for b in bounds): ax.semilogy(bounds, lw=1, label='bound')
     bad = [i for i,n in enumerate(norms) if not math.isfinite(n)]
     if bad: ax.plot(bad, [.97]*len(bad), 'rx', transform=ax.get_xaxis_transform(), label='skipped' if self.n_skipped else 'not finite')
     ax.set(xlabel='step', ylabel='gradient norm', title=f'{sum(clipped)/len(norms):.0%} of {len(norms)} steps clipped')
@@ -142,8 +141,9 @@ class GradientClip(Clip):
 
     def clip(self, params, norm):
         if isinstance(self.max_norm, (list,tuple)): return self._clip_groups()
-        clip_norm(params, self.max_norm, self.norm_type, norm)
-        return self.max_norm, norm>self.max_norm
+        if self.nonfinite=='pass': clip_norm(params, self.max_norm, norm=norm)
+        else: clip_grads_with_norm_(params, self.max_norm, norm) # it is finite, or we would not be here
+        return self.max_norm
 
 # %% ../nbs/30_clip.ipynb #f093c2f9
 @patch
@@ -182,7 +182,7 @@ class ValueClip(Clip):
 
     def clip(self, params, norm):
         clip_value(params, self.max_value, norm)
-        return self.max_value, norm>self.max_value
+        return self.max_value
 
 # %% ../nbs/30_clip.ipynb #a75d085e
 def unit_norm(
@@ -201,7 +201,7 @@ def clip_units(
 )->torch.Tensor: # was any unit clipped?
     "Scale the gradient of each unit of `params` to at most `ratio` times the norm of its weights, in place"
     if not params: return norm>math.inf
-    scales = [(ratio*unit_norm(p).clamp(min=eps)/unit_norm(p.grad)).clamp(max=1.).nan_to_num(1.) for p in params] # 0/0: no gradient
+    scales = [(ratio*unit_norm(p).clamp(min=eps)/unit_norm(p.grad)).clamp(max=1.) for p in params]
     scales = [torch.where(norm.to(o.device).isfinite(), o, 1.) for o in scales]
     torch._foreach_mul_([p.grad for p in params], scales)
     return torch.stack([(o<1).any().to(norm.device) for o in scales]).any()
@@ -264,4 +264,4 @@ class PercentileClip(Clip):
         self._n += 1
         bound = torch.nanquantile(self._history, self.pct/100).nan_to_num(math.inf)
         clip_norm(params, 1., norm=norm/bound) # PyTorch would ask the device for a bound that is a tensor
-        return bound, norm>bound
+        return bound

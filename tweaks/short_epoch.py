@@ -143,5 +143,5 @@ def _over(self:TimeBudget):
 def _early(self:TimeBudget):
     "Warn that there was time to spare"
     self.spent = self.clock()-self.start
-    warnings.warn(f'TimeBudget: all {self.n_epoch} epochs were done in {self.spent:.3g} of the {self.seconds:.3g} seconds. `n_epoch` is the upper limit: '
+    warnings.warn(f'TimeBudget: all {self.n_epoch} epochs were done in {self.spent:.3g} of the {self.seconds:g} seconds. `n_epoch` is the upper limit: '
                   'pass more epochs, or fewer seconds.')
