@@ -63,7 +63,9 @@ class Clip(Tweak):
         self._row = 0
 
     def after_cancel_step(self): # by the loss scaler, before us?
-        if not self._seen and any(isinstance(cb, MixedPrecision) and getattr(cb, 'skipped', False) for cb in self.learn.cbs): self._skipped(math.inf)
+        if self._seen or not any(isinstance(cb, MixedPrecision) and getattr(cb, 'skipped', False) for cb in self.learn.cbs): return
+        if self.nonfinite=='raise': self._raise('not finite, and perhaps just too large for the loss scale: then lower `init_scale`, or let it `skip`')
+        self._skipped(math.inf)
 
     def after_step(self): self._seen = False
     def undo(self):
@@ -83,14 +85,20 @@ def _skipped(self:Clip, norm):
                                                            'The weights are those from before. Lower the learning rate, or look at the data.')
 
 @patch
+def _where(self:Clip, what): return f'epoch {self.epoch}, batch {self.iter}: the norm of the gradient is {what}'
+
+@patch
+def _raise(self:Clip, what):
+    "Raise, with the names of the parameters whose gradients are not finite"
+    bad = [n for n,p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
+    raise FloatingPointError(f'{self._where(what)}. Not finite: {", ".join(bad) or "a parameter outside the model, or the norm alone, which overflows"}. '
+                             'Nothing was changed; lower the learning rate, or look at the data of this batch.')
+
+@patch
 def _refuse(self:Clip, norm):
     "Skip the step, or raise, for a gradient that is not finite"
-    where = f'epoch {self.epoch}, batch {self.iter}: the norm of the gradient is {norm.item()}'
-    if self.nonfinite=='raise':
-        bad = [n for n,p in self.model.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
-        raise FloatingPointError(f'{where}. Not finite: {", ".join(bad) or "a parameter outside the model, or the norm alone, which overflows"}. '
-                                 'Nothing was changed; lower the learning rate, or look at the data of this batch.')
-    if self.n_skipped==0: warnings.warn(f'{where}. The step is skipped, as any later one like it; `n_skipped` counts them.')
+    if self.nonfinite=='raise': self._raise(norm.item())
+    if self.n_skipped==0: warnings.warn(f'{self._where(norm.item())}. The step is skipped, as any later one like it; `n_skipped` counts them.')
     self._skipped(norm)
     raise CancelStepException()
 
