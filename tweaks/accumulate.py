@@ -15,7 +15,7 @@ from fastcore.basics import patch
 from fastai.callback.core import CancelBatchException
 from fastai.callback.fp16 import MixedPrecision
 from fastai.torch_core import find_bs
-from .core import Tweak, check_number, drop_grads
+from .core import Tweak, check_number, drop_grads, opt_params
 
 # %% ../nbs/20_accumulate.ipynb #5d90dc13
 def scale_grads(
@@ -49,7 +49,7 @@ class GradientAccumulation(Tweak):
         self.count += self._bs
         if self.count<self.n_acc: raise CancelBatchException() # neither step nor `zero_grad`: the window is open
 
-    def before_step(self): scale_grads((p for pg in self.opt.param_lists for p in pg), self.n_acc/self.count)
+    def before_step(self): scale_grads(opt_params(self.learn), self.n_acc/self.count)
     def after_step(self):
         self.n_steps += not self.cancelled
         self.count = 0

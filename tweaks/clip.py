@@ -8,7 +8,7 @@ __all__ = ['clip_norm', 'Clip', 'GradientClip', 'clip_value', 'ValueClip', 'unit
 
 # %% ../nbs/30_clip.ipynb #f75f5fef
 import math, warnings
-from numbers import Integral, Real
+from numbers import Integral
 
 import matplotlib.pyplot as plt
 import torch
@@ -18,7 +18,7 @@ from fastcore.meta import delegates
 from fastai.callback.core import CancelStepException
 from fastai.callback.fp16 import MixedPrecision, NonNativeMixedPrecision
 from fastai.learner import ValueMetric
-from .core import Tweak, check, check_number
+from .core import Tweak, check, check_number, opt_params
 
 # %% ../nbs/30_clip.ipynb #158f9bc0
 def clip_norm(
@@ -56,7 +56,7 @@ class Clip(Tweak):
     def before_train(self): self._start = len(self._steps)
     def before_step(self):
         self._seen = True
-        params = [p for pg in self.opt.param_lists for p in pg if p.grad is not None]
+        params = [p for p in opt_params(self.learn) if p.grad is not None]
         norm = get_total_norm([p.grad for p in params], self.norm_type)
         if self.nonfinite!='pass' and not math.isfinite(norm.item()): self._refuse(norm)
         self._note(norm, *tuplify(self.clip(params, norm)))

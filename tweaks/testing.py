@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['fit_events', 'test_same', 'rel_err', 'weights', 'grads', 'warned', 'hush', 'quiet', 'toy_learner', 'digits',
            'digits_dls', 'digits_model', 'body_head', 'digits_learner', 'Fault', 'Steps', 'CPUMixedPrecision',
-           'plain_loop', 'windows', 'traces', 'survives']
+           'plain_loop', 'windows', 'Validates', 'traces', 'survives']
 
 # %% ../nbs/01_testing.ipynb #4ce5e191
 import random, warnings
@@ -236,6 +236,12 @@ def windows(
         if count>=n_acc: res.append([]); count = 0
         res[-1].append((xb,yb)); count += len(yb)
     return res
+
+# %% ../nbs/01_testing.ipynb #5204cbbd
+class Validates(Callback):
+    "Calls `learn.validate()` after each epoch of a fit"
+    def after_epoch(self):
+        if not self.learn.lock.locked(): self.learn.validate()
 
 # %% ../nbs/01_testing.ipynb #d79171db
 def traces(
