@@ -5,30 +5,37 @@
 # %% auto #0
 __all__ = ['fit_events', 'test_same', 'rel_err', 'weights', 'grads', 'warned', 'hush', 'quiet', 'toy_learner', 'digits',
            'digits_dls', 'digits_model', 'body_head', 'digits_learner', 'Fault', 'Steps', 'CPUMixedPrecision',
-           'plain_loop', 'windows', 'Validates', 'traces', 'survives']
+           'plain_loop', 'windows', 'Validates', 'traces', 'survives', 'processes', 'conform']
 
-# %% ../nbs/01_testing.ipynb #4ce5e191
-import random, warnings
-from contextlib import contextmanager
+# %% ../nbs/01_testing.ipynb #540ac2f8
+import io, os, pickle, random, subprocess, sys, tempfile, warnings
+from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 from torch.testing import assert_close
+from fastcore.basics import patch
 from fastcore.foundation import L
-from fastai.callback.core import Callback, CancelFitException, event
+from fastai.callback.core import (Callback, CancelBackwardException, CancelBatchException, CancelEpochException, CancelFitException,
+                                  CancelStepException, CancelTrainException, CancelValidException, event)
 from fastai.callback.fp16 import MixedPrecision
 from fastai.callback.progress import ProgressCallback
+from fastai.callback.schedule import LRFinder # gives the learner its `lr_find`
+from fastai.callback.training import GradientClip
 from fastai.data.core import DataLoaders, Datasets
 from fastai.data.transforms import Categorize, ItemGetter, RandomSplitter
 from fastai.imports import noop # ProgressCallback compares with this one
-from fastai.learner import Learner
+from fastai.learner import Learner, load_learner
 from fastai.losses import CrossEntropyLossFlat, MSELossFlat
 from fastai.metrics import accuracy
-from fastai.optimizer import SGD
+from fastai.optimizer import OptimWrapper, SGD
 from fastai.test_utils import RegModel, synth_dbunch
-from fastai.torch_core import TensorImageBW, params, set_seed
+from fastai.torch_core import TensorImageBW, no_random, params, set_seed
 
 # %% ../nbs/01_testing.ipynb #bbad2b02
 def test_same(
@@ -94,6 +101,11 @@ def quiet(
     learn.logger = noop
     return learn
 
+# %% ../nbs/01_testing.ipynb #6a9841b6
+class _Data(TensorDataset):
+    "Tensors that a learner can be exported with"
+    def new_empty(self): return type(self)(*(o[:0] for o in self.tensors))
+
 # %% ../nbs/01_testing.ipynb #dab67d5a
 def toy_learner(
     n_trn:int=10, # training batches an epoch
@@ -106,6 +118,7 @@ def toy_learner(
     set_seed(seed)
     dls = synth_dbunch(bs=bs, n_train=n_trn, n_valid=n_val)
     dls.train.shuffle = False
+    for dl in dls.loaders: dl.dataset = _Data(*dl.dataset.tensors)
     kwargs = dict(lr=1e-3, loss_func=MSELossFlat(), opt_func=partial(SGD, mom=.9)) | kwargs
     return quiet(Learner(dls, RegModel(), **kwargs))
 
@@ -133,7 +146,8 @@ def digits_dls(
 )->DataLoaders: # batches of `TensorImageBW` `(bs, 1, size, size)` and `TensorCategory` `(bs,)`
     "fastai `DataLoaders` of the handwritten digits"
     x,y = digits(size)
-    items = [(TensorImageBW(o), int(t)) for o,t in zip(x, y) if int(t) in classes][:n]
+    idxs = [i for i,t in enumerate(y.tolist()) if t in classes][:n]
+    items = [(TensorImageBW(x[i]), int(y[i])) for i in idxs]
     tfms = [[ItemGetter(0)], [ItemGetter(1), Categorize(vocab=list(classes))]]
     dls = Datasets(items, tfms, splits=RandomSplitter(valid_pct, seed=seed)(items)).dataloaders(bs=bs, **{'num_workers':0, **kwargs})
     for dl in dls: dl.rng = random.Random(seed)
@@ -229,13 +243,17 @@ def plain_loop(
 def windows(
     batches:list, # `(xb, yb)` in the order of training
     n_acc:int, # a window closes as soon as it holds at least this many samples
+    leftover:str='carry', # what is open at the end of an epoch: `'carry'` it on, `'step'` with it, or `'drop'` it
+    n_iter:int=None, # batches an epoch, for `'step'` and `'drop'`
 )->list: # lists of batches; the last may hold fewer samples
     "Group `batches` into windows of at least `n_acc` samples"
-    res,count = [[]],0
-    for xb,yb in batches:
-        if count>=n_acc: res.append([]); count = 0
-        res[-1].append((xb,yb)); count += len(yb)
-    return res
+    res,win = [],[]
+    for i,b in enumerate(batches, 1):
+        win.append(b)
+        ends = leftover!='carry' and i%n_iter==0
+        if sum(len(yb) for _,yb in win)>=n_acc or (ends and leftover=='step'): res.append(win); win = []
+        elif ends: win = []
+    return [*res, win] if win else res
 
 # %% ../nbs/01_testing.ipynb #5204cbbd
 class Validates(Callback):
@@ -248,14 +266,16 @@ def traces(
     learn:Learner, # any learner
     but:tuple=(), # names of attributes to leave out, say of callbacks
 )->dict: # what can be compared with `==`
-    "What a callback could have left in `learn`: attributes, loaders, modes, hooks, hyper-parameters"
+    "What a callback could have left in `learn`: attributes, loaders, modes, hooks, frozen parameters, hyper-parameters"
     mods = {n: (m.training, sorted(vars(m)), *(len(v) for k,v in sorted(vars(m).items()) if k.endswith('_hooks')))
             for n,m in learn.model.named_modules()}
-    dls = [(type(dl).__name__, len(dl), sorted(vars(dl))) for dl in learn.dls.loaders]
+    dls = {f'{i}.{k}': len(dl) for i,dl in enumerate(learn.dls.loaders) for k in (type(dl).__name__, *vars(dl))}
     which = [i for i,dl in enumerate(learn.dls.loaders) if getattr(learn, 'dl', None) is dl]
     hypers = None if learn.opt is None else [sorted(h.items()) for h in learn.opt.hypers]
     attrs = {k: type(v).__name__ for k,v in vars(learn).items() if k not in but}
-    return dict(attrs=attrs, dls=dls, dl=which, modules=mods, hypers=hypers, loss_func=repr(learn.loss_func))
+    lists = dict(cbs=[cb.name for cb in learn.cbs if cb.name not in but], metrics=[m.name for m in learn.metrics])
+    trains = {n: p.requires_grad for n,p in learn.model.named_parameters()}
+    return dict(kind=type(learn), attrs=attrs, **lists, dls=dls, dl=which, modules=mods, trains=trains, hypers=hypers, loss_func=repr(learn.loss_func))
 
 # %% ../nbs/01_testing.ipynb #7a277d69
 fit_events = [e for e in vars(event) if e.startswith(('before_', 'after_')) and 'cancel' not in e and e!='after_create']
@@ -267,26 +287,282 @@ def survives(
     events:list=fit_events, # where it goes wrong
 )->int: # how many fits were broken and survived
     "Test that nothing of a callback is left in the learner however a fit ends, and that a second fit equals a first"
-    good = make_learn(); good.add_cb(make_cb()); good.fit(2)
-    n = 0
-    for ev,exc,order in ((ev,exc,order) for ev in events for exc in excs for order in (-10_000, 10_000)):
-        learn,twin,cb = make_learn(),make_learn(),make_cb()
-        start = deepcopy(learn.model.state_dict())
-        learn.add_cb(cb)
-        for o in learn,twin: _break(o, Fault(ev, exc, order, n=2 if 'fit' not in ev else 1))
-        where = f'{cb} after {exc.__name__} at {ev}, order {order}'
-        a,b = traces(learn, but=(cb.name,)),traces(twin)
-        assert a==b, f'{where}: { {k:(a[k],b[k]) for k in a if a[k]!=b[k]} }'
-        assert not any(g is not None and g.any() for g in grads(learn.model)), f'{where}: a gradient is left'
-        learn.model.load_state_dict(start); learn.create_opt()
-        learn.fit(2)
-        test_same(weights(learn.model), weights(good.model))
+    first,n,where = _fitted(make_learn().add_cb(make_cb())),0,[(ev,exc,order) for ev in events for exc in excs for order in (-10_000, 10_000)]
+    for ev,exc,order in where:
+        left,struck,_ = _leftover(make_learn, make_cb, ev, exc, order, first)
+        assert struck, f'{ev} never came'
+        assert not left, f'{make_cb()} after {exc.__name__} at {ev}, order {order}: {left}'
         n += 1
     return n
 
-# %% ../nbs/01_testing.ipynb #3ba4e5d6
-def _break(learn, fault):
-    "Fit with `fault`, which must strike"
+# %% ../nbs/01_testing.ipynb #036be78b
+class _FaultAt(Fault):
+    "Notes the place where it strikes, or strikes at the place `at`"
+    at,inner = None,('batch','pred','loss','backward','step')
+    def __call__(self, event_name):
+        if event_name!=self.event: return
+        o = self.learn
+        here = getattr(o, 'epoch', 0), *((o.iter, o.training) if event_name.split('_')[1] in self.inner else ())
+        if self.at is None and self.left==1: self.at = here
+        if self.at in (None, here): super().__call__(event_name)
+
+def _break(learn, ev, exc, order, at=None):
+    "Fit with a fault, at its second occasion or at the place `at`; returns where it struck, `None`: nowhere"
+    fault = _FaultAt(ev, exc, order, n=1 if at or 'fit' in ev else 2)
+    fault.at = at
     try: learn.fit(2, cbs=fault)
-    except fault.exc: pass
-    assert fault.left<=0, f'{fault.event} never came'
+    except exc: pass
+    return fault.at if fault.left<=0 else None
+
+def _again(learn, start=None):
+    "Put `learn` back to its `start`; without it, return where it is"
+    if start is None: return deepcopy(learn.model.state_dict()), [dl.rng.getstate() for dl in learn.dls.loaders if hasattr(dl, 'rng')]
+    learn.model.load_state_dict(start[0])
+    for dl,rng in zip((dl for dl in learn.dls.loaders if hasattr(dl, 'rng')), start[1]): dl.rng.setstate(rng)
+    learn.create_opt()
+    return learn
+
+_loose = '.it','__idxs'
+
+def _diff(a, b):
+    "In a few words, what of the traces `a` is not as in `b`; what fastai's loader keeps of its last pass may be missing"
+    names = {k: [n for n in {**a[k], **b[k]} if a[k].get(n)!=b[k].get(n) and (n in a[k] or not n.endswith(_loose))] if isinstance(a[k], dict) else [] for k in a if a[k]!=b[k]}
+    return '; '.join(' '.join([k, *ns[:3], *['…'][:len(ns)>3]]) for k,ns in names.items() if ns or not isinstance(a[k], dict))
+
+# %% ../nbs/01_testing.ipynb #570606a0
+@lru_cache(1000)
+def _twin(make_learn, ev, exc, order, at):
+    "Traces and gradients of a learner that failed at the place `at` (`None`: did not fail) and never had the callback"
+    learn = make_learn()
+    _break(learn, ev if at else 'never', exc, order, at)
+    return traces(learn), grads(learn.model)
+
+def _fitted(learn):
+    "The weights of `learn` after a fit of one epoch"
+    with no_random(): learn.fit(1)
+    return weights(learn.model)
+
+def _leftover(make_learn, make_cb, ev, exc, order, first, as_fastai=False):
+    "What is left after a fault, in words; whether the fault struck; and whether a gradient remains. With `as_fastai` it may where fastai leaves one"
+    learn,cb = make_learn(),make_cb()
+    start = _again(learn)
+    learn.add_cb(cb)
+    struck = _break(learn, ev, exc, order)
+    twin = _twin(make_learn, ev, exc, order, struck)
+    some = _some(grads(learn.model))
+    if left := _diff(traces(learn, but=(cb.name,)), twin[0]): return left, struck, some
+    if some and not (as_fastai and _some(twin[1])): return 'a gradient is left', struck, some
+    for p in learn.model.parameters(): p.grad = None
+    return '' if _equal(_fitted(_again(learn, start)), first) else 'a second fit is not like the first', struck, some
+
+def _some(gs): return any(g is not None and bool(g.any()) for g in gs)
+def _equal(a, b):
+    try: test_same(a, b)
+    except AssertionError: return False
+    return True
+
+# %% ../nbs/01_testing.ipynb #2d2a9cb3
+_preamble = """
+import sys, torch, torch.distributed as dist, fastai.distributed as fd; from fastai.basics import *; from tweaks.testing import *
+
+def broadcast(self, t, rank):
+    t = torch.LongTensor(t); dist.broadcast(t, rank); return t.tolist()
+fd.DistributedDL._broadcast = broadcast
+"""
+
+# %% ../nbs/01_testing.ipynb #38354859
+def processes(
+    script:str, # Python source that sets `result`: tensors, numbers, lists, dicts; `fastai.basics` and `tweaks.testing` are imported
+    n:int=2, # number of processes
+)->list: # the `result` of each process, by rank; `AssertionError` with their stderr if one fails
+    "Run `script` in `n` processes on the CPU, for `learn.distrib_ctx(sync_bn=False, cpu=True)`"
+    with tempfile.TemporaryDirectory() as d:
+        Path(d, 'main.py').write_text(_preamble + script + "\ntorch.save(result, f'{sys.argv[1]}/{rank_distrib()}.pt')\n")
+        cmd = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', str(n), f'{d}/main.py', d]
+        done = subprocess.run(cmd, capture_output=True, text=True, timeout=300, env={**os.environ, 'OMP_NUM_THREADS':'1'})
+        assert done.returncode==0, done.stderr
+        return [torch.load(f'{d}/{i}.pt') for i in range(n)]
+
+# %% ../nbs/01_testing.ipynb #333ce6b0
+def _short(o):
+    "A result in a few characters"
+    if isinstance(o, (list,tuple,L)): return ', '.join(map(_short, o)) or 'nothing'
+    if isinstance(o, torch.Tensor): return f'{len(o)} predictions' if o.dim() and len(o)>1 else f'{o.float().mean():.4g}'
+    return f'{o:.4g}' if isinstance(o, float) else str(o)
+
+def _tried(f, learn):
+    "The result of `f(learn)`; errors are one, too"
+    try: return f(learn)
+    except Exception as e: return f'{type(e).__name__}: {e}'
+
+def _item(ds): return ds.items[0] if hasattr(ds, 'items') else ds[0]
+
+def _find_lr(learn):
+    learn.lr_find(num_it=20, stop_div=False, show_plot=False, suggest_funcs=None)
+    return f'{len(learn.recorder.lrs)} points'
+
+def _export(learn):
+    learn.export('learner.pkl')
+    return load_learner(learn.path/'learner.pkl').get_preds(dl=learn.dls.valid)[0]
+
+_uses = {'validate': lambda o: list(o.validate()), 'get_preds': lambda o: o.get_preds()[0], 'predict': lambda o: o.predict(_item(o.dls.valid_ds))[2],
+         'lr_find': _find_lr, 'export': _export}
+
+# %% ../nbs/01_testing.ipynb #b05d58d9
+class _Trial:
+    "The promises of a callback; each method returns the evidence, or raises `AssertionError` with what is wrong"
+    def __init__(self, make_cb, make_learn, beside, bad, events):
+        self.make_cb,self.make_learn,self.beside,self.bad,self.events = make_cb,make_learn,beside,bad,events
+
+    def inert(self, use):
+        with tempfile.TemporaryDirectory() as d:
+            cb,bare,learn = self.make_cb(),quiet(self.make_learn()),quiet(self.make_learn())
+            bare.path = learn.path = Path(d)
+            b,a = _tried(use, bare),_tried(use, learn.add_cb(cb))
+        left = _diff(traces(learn, but=(cb.name,)), traces(bare))
+        assert _equal([a], [b]) if not isinstance(a, str) else a==b, f'{_short(a)} instead of {"others" if _short(a)==_short(b) else _short(b)}'
+        assert not left, f'leaves {left}'
+        assert _equal(weights(learn.model), weights(bare.model)), 'the weights have changed'
+        return f'{_short(a)}, as without it'
+
+    def fit(self, *cbs, prepare=noop, n=2):
+        "The weights after a fit with the callbacks `cbs`, added in this order"
+        learn = quiet(self.make_learn())
+        prepare(learn)
+        with no_random(): learn.add_cbs(cbs).fit(n)
+        return weights(learn.model)
+
+    @cached_property
+    def alone(self): return self.fit(self.make_cb())
+
+    def same(self, a, b, what, tol=0.):
+        e = rel_err(a, b)
+        assert e<=tol, f'{what}: weights differ by {e:.1g}'
+        return e
+
+# %% ../nbs/01_testing.ipynb #f42951f4
+_excs = (RuntimeError, KeyboardInterrupt, CancelFitException, CancelEpochException, CancelTrainException, CancelValidException,
+         CancelBatchException, CancelBackwardException, CancelStepException)
+
+@patch
+def _clean(self:_Trial):
+    first,n,kept,bad = _fitted(self.make_learn().add_cb(self.make_cb())),0,0,[]
+    for ev,exc,order in [('no fault',RuntimeError,0), *((ev,exc,o) for ev in self.events for exc in _excs for o in (-10_000,10_000))]:
+        left,struck,grad = _leftover(self.make_learn, self.make_cb, ev, exc, order, first, as_fastai=True)
+        n += struck is not None
+        kept += grad
+        if left: bad.append(f'{exc.__name__} at {ev}: {left}' if struck else f'normal end: {left}')
+    assert not bad, f'{len(bad)} of 1+{n} fits, say {bad[0]}'
+    return f'{n} broken fits, nothing left' + f' but a gradient in {kept}, as without it'*(kept>0)
+
+@patch
+def _second_fit(self:_Trial):
+    learn = quiet(self.make_learn())
+    start,res = _again(learn),[]
+    learn.add_cb(self.make_cb())
+    for i in range(2):
+        with no_random(): _again(learn, start).fit(3)
+        res.append((weights(learn.model), torch.tensor(learn.recorder.losses)))
+    assert _equal(*(o for _,o in res)) or len(res[0][1])!=len(res[1][1]), 'other losses than in the first'
+    self.same(res[1][0], res[0][0], 'second fit')
+    return f'{len(res[1][1])} losses and all weights are those of the first'
+
+@patch
+def _validates(self:_Trial):
+    self.same(self.fit(self.make_cb(), Validates()), self.alone, '`validate` between epochs')
+    return 'weights as without it'
+
+# %% ../nbs/01_testing.ipynb #6c5e6432
+@patch
+def _order(self:_Trial, others=None):
+    others = self.beside if others is None else others
+    for mk in others: self.same(self.fit(self.make_cb(), mk()), self.fit(mk(), self.make_cb()), f'beside {mk().name}', 1e-5)
+    return f'same weights beside {", ".join(mk().name for mk in others)}'
+
+@patch
+def _precision(self:_Trial, kind, tol):
+    self._order([partial(CPUMixedPrecision, kind)])
+    e = self.same(self.fit(self.make_cb(), CPUMixedPrecision(kind)), self.alone, kind, tol)
+    return f'weights as in fp32, relative error {e:.1g}'
+
+@patch
+def _wrapper(self:_Trial):
+    def use(opt_func): return lambda learn: setattr(learn, 'opt_func', opt_func)
+    e = self.same(self.fit(self.make_cb(), prepare=use(partial(OptimWrapper, opt=torch.optim.SGD))), self.fit(self.make_cb(), prepare=use(SGD)), 'torch.optim.SGD', 1e-5)
+    return f"weights as with fastai's SGD, relative error {e:.1g}"
+
+@patch
+def _travels(self:_Trial, copy):
+    used,learn = self.make_cb(),quiet(self.make_learn())
+    learn.add_cb(used).fit(1)
+    learn.remove_cb(used)
+    for name,cb in ('fresh',self.make_cb()),('used',used): self.same(self.fit(copy(cb)), self.alone, f'{name} copy')
+    return 'fresh or used, a copy trains as the original'
+
+# %% ../nbs/01_testing.ipynb #95e09216
+try: import cloudpickle
+except ImportError: cloudpickle = None
+
+_in_processes = """
+import pickle
+make_cb,make_learn = pickle.loads({})
+learn = quiet(make_learn()).add_cb(make_cb())
+start,result = deepcopy(learn.model.state_dict()),[]
+for i in range(2):
+    learn.model.load_state_dict(start); learn.create_opt()
+    with hush(), no_random(), learn.distrib_ctx(sync_bn=False, cpu=True): learn.fit(2)
+    result.append([p.detach().clone() for p in learn.model.parameters()])
+"""
+
+@patch
+def _speaks_up(self:_Trial):
+    for i,f in enumerate(self.bad, 1):
+        with warnings.catch_warnings(record=True) as ws:
+            warnings.simplefilter('always')
+            try: o = f()
+            except (TypeError,ValueError): continue
+            try: (quiet(o) if isinstance(o, Learner) else quiet(self.make_learn()).add_cb(o)).fit(1)
+            except ValueError:
+                if isinstance(o, Learner): continue # which learner it is in, a callback learns in the fit
+                raise
+        assert len(ws)==1, f'bad set-up {i} of {len(self.bad)}: no error, {len(ws)} warnings'
+    return f'{len(self.bad)} bad set-ups, each refused or warned about'
+
+@patch
+def _processes(self:_Trial):
+    sent = (cloudpickle or pickle).dumps((self.make_cb, self.make_learn))
+    try: (a,b),(c,d) = processes(_in_processes.format(sent))
+    except AssertionError as e: raise AssertionError([o for o in str(e).splitlines() if 'Error: ' in o][0]) from None
+    self.same(c, a, 'the two processes', 1e-6)
+    self.same(b, a, 'second fit', 1e-6)
+    return 'both have the same weights, in a second fit as well'
+
+# %% ../nbs/01_testing.ipynb #6ca5d136
+def conform(
+    make_cb:callable, # function without arguments that makes the callback: ours, fastai's or your own
+    make_learn:callable=partial(toy_learner, n_trn=3, n_val=2), # function that makes a tiny learner on which it has an effect, always the same one
+    beside:tuple=(GradientClip,), # functions that make other callbacks, added before and after it
+    bad:tuple=(), # functions that make it wrongly, or a learner in which it can do nothing: `ValueError`, `TypeError` or one warning is due
+    events:list=fit_events, # where fits are broken
+    distributed:bool=False, # try two processes as well? It takes ten seconds
+)->pd.DataFrame: # a row per promise: what it is, whether it holds, and the evidence
+    "Run a callback through all promises of a tweak, and report which of them hold"
+    make_learn()
+    t = _Trial(make_cb, make_learn, beside, bad, events)
+    tries = {**{f'inert in {k}': partial(t.inert, f) for k,f in _uses.items()}, 'clean after faults': t._clean, 'second fit equals first': t._second_fit,
+             'validate between epochs': t._validates, 'either order of adding': t._order, 'fp16 scaler': partial(t._precision, 'fp16', 1e-5),
+             'bf16': partial(t._precision, 'bf16', .05), 'OptimWrapper': t._wrapper,
+             'pickle': partial(t._travels, lambda o: pickle.loads(pickle.dumps(o))), 'deepcopy': partial(t._travels, deepcopy)}
+    if cloudpickle: tries['cloudpickle'] = partial(t._travels, lambda o: pickle.loads(cloudpickle.dumps(o)))
+    if bad:         tries['speaks up']     = t._speaks_up
+    if distributed: tries['two processes'] = t._processes
+    return pd.DataFrame([(k, *_verdict(f)) for k,f in tries.items()], columns=['promise', 'holds', 'evidence'])
+
+# %% ../nbs/01_testing.ipynb #d03c346b
+def _verdict(f):
+    "Does the promise hold, and the evidence"
+    with hush(), redirect_stdout(io.StringIO()), no_random():
+        try: return True, f()
+        except AssertionError as e: why = str(e)
+        except Exception as e: why = f'{type(e).__name__}: {e}'
+    return False, why.strip().splitlines()[0][:120] if why.strip() else 'AssertionError'
