@@ -46,7 +46,7 @@ class FitEnd:
             last.callback(type(self.learn).remove_cbs, self.learn, cbs)
             if not fitting(self.learn):
                 del self.learn.remove_cbs
-                last.callback(drop_grads, self.learn)
+                if not all(t.keeps_grads for t in self.tweaks): last.callback(drop_grads, self.learn)
                 for t in self.tweaks: last.callback(t.over)
         return self.learn
 
@@ -54,7 +54,9 @@ class FitEnd:
 class Tweak(Callback):
     "Base of all tweaks: inert outside training, undone however a fit ends"
     _stateattrs = ('joined',)
+    keeps_grads = False # True: the gradients that a fit leaves are none of this tweak's business
     _learn,joined = None,False
+    _xtra = None # for fastcore's `GetAttr`, which would search learner and model for this name at every look-up
 
     @property
     def learn(self): return self._learn
@@ -62,6 +64,10 @@ class Tweak(Callback):
     def learn(self, learn):
         if learn is None: self.over() # removed: by the end of `fit(cbs=…)`, or in the middle of it
         self._learn = learn
+
+    def __setattr__(self, name, value):
+        "Set an attribute; fastai's look whether the learner has one of that name, which takes time, is for new ones only"
+        (object if name in vars(self) else Callback).__setattr__(self, name, value)
 
     def __call__(self, event_name):
         "Call `self.{event_name}` in a fit, do nothing in `validate` and `get_preds`"
