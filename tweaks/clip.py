@@ -177,7 +177,7 @@ def clip_value(
 
 class ValueClip(Clip):
     "Clip each element of the gradient to at most `max_value`; `norms` holds the largest elements"
-    norm_type = math.inf
+    order,norm_type = Clip.order-.3,math.inf # with others: first the elements, then the units, then the whole
     @delegates(Clip)
     def __init__(self,
         max_value:float=1., # the bound of each element, positive and finite
@@ -217,6 +217,7 @@ def clip_units(
 # %% ../nbs/30_clip.ipynb #882df148
 class AdaptiveClip(Clip):
     "Clip the gradient of each unit relative to the norm of its weights"
+    order = Clip.order-.2
     @delegates(Clip)
     def __init__(self,
         ratio:float=0.01, # largest ratio of a unit's gradient norm to its weight norm, positive
@@ -250,6 +251,7 @@ def _excluded(self:AdaptiveClip):
 # %% ../nbs/30_clip.ipynb #3fcabc3f
 class PercentileClip(Clip):
     "Clip the norm of the gradient to a percentile of the norms so far"
+    order = Clip.order-.1
     @delegates(Clip)
     def __init__(self,
         pct:float=10., # which percentile of the history is the bound, 0 to 100
