@@ -5,33 +5,49 @@
 # %% auto #0
 __all__ = ['bn_types', 'set_bn_eval', 'bn_report', 'BnFreeze']
 
-# %% ../nbs/40_bn_freeze.ipynb #6a821530
-import warnings
+# %% ../nbs/40_bn_freeze.ipynb #7490ee43
+import math, warnings
+from collections import Counter
 
 import pandas as pd
 from torch import nn
+from torch.fx import Tracer
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
+from torch.nn.parallel import DistributedDataParallel
 from fastcore.basics import patch
-from fastai.callback.schedule import ParamScheduler
 from .core import Tweak, check
 
 # %% ../nbs/40_bn_freeze.ipynb #0b63a125
 bn_types = (_BatchNorm, _InstanceNorm)
 
+# %% ../nbs/40_bn_freeze.ipynb #e7b6e0ad
+def _bare(m):
+    "`m` without the wrappers of distributed training and of `torch.compile`"
+    while (inner := m.module if isinstance(m, DistributedDataParallel) else m._modules.get('_orig_mod')): m = inner
+    return m
+
+def _why_not(l, name, mods):
+    "Why the norm layer `l` is not frozen in the place `name` of the modules `mods`; `None`: it is"
+    if not l.track_running_stats: return 'it keeps no running statistics'
+    ps = [n for n,p in l.named_parameters() if p.requires_grad]
+    if ps: return f'{" and ".join(ps)} {"is" if len(ps)==1 else "are"} trainable'
+    if next(l.parameters(), None) is not None: return
+    while name:
+        name = name.rpartition('.')[0]
+        if ps := [p.requires_grad for p in mods[name].parameters()]:
+            return f'{sum(ps)} of {len(ps)} parameters around it are trainable' if any(ps) else None
+    return 'nothing around it has parameters'
+
 # %% ../nbs/40_bn_freeze.ipynb #927fd014
 def _norms(m):
-    "Pairs of each norm layer with running statistics at or below `m`, and the reason why it is not frozen (`None`: it is)"
+    "Name, layer, and the reason why it is not frozen (`None`: it is) of each norm layer at or below `m`"
     check(isinstance(m, nn.Module), 'm', m, 'an nn.Module', 'Pass the model, say `learn.model`.', TypeError)
-    mods = dict(m.named_modules())
+    mods,places = dict(_bare(m).named_modules(remove_duplicate=False)),{}
     for name,l in mods.items():
-        if not isinstance(l, bn_types): continue
-        around = [l, *(mods['.'.join(name.split('.')[:i])] for i in reversed(range(name.count('.')+1 if name else 0)))]
-        ps = next((ps for o in around if (ps := list(o.parameters()))), [])
-        n = sum(p.requires_grad for p in ps)
-        yield name, l, ('it keeps no running statistics' if not l.track_running_stats else
-                        'nothing in the model has parameters' if not ps else
-                        f'{n} of {len(ps)} parameters are trainable' if n else None)
+        if isinstance(l, bn_types): places.setdefault(l, []).append(name)
+    for l,names in places.items():
+        yield names[0].replace('_orig_mod.', ''), l, next(filter(None, (_why_not(l, n, mods) for n in names)), None)
 
 # %% ../nbs/40_bn_freeze.ipynb #8d7a5b73
 def set_bn_eval(
@@ -52,21 +68,43 @@ def bn_report(
 # %% ../nbs/40_bn_freeze.ipynb #9e439e50
 class BnFreeze(Tweak):
     "Freeze the running statistics of all frozen batch norms while training"
-    order,run_valid = ParamScheduler.order+1000,False # after every callback that might put the model in train mode
-    frozen = ()
-    def before_fit(self): self.frozen,self.said = (),False
+    order,run_valid = math.inf,False # after every callback that might put the model in train mode
+    _stateattrs = (*Tweak._stateattrs, 'frozen', 'held', 'folds')
+    frozen,held,folds = (),(),()
+    def __init__(self,
+        fuse:bool=False, # fold them into the frozen layers before them for the length of the fit? Same outputs to 1e-5, faster
+    ):
+        check(isinstance(fuse, bool), 'fuse', fuse, 'True or False', 'True folds frozen batch norms into the frozen layers before them.', TypeError)
+        self.fuse = fuse
+
+    def before_fit(self): self.frozen,self.held,self.folds,self.said = (),set(),(),False
 
     def before_train(self):
         layers = list(_norms(self.model))
         self.frozen = [l for _,l,why_not in layers if not why_not]
         if not self.frozen and not self.said: self._nothing_frozen(layers)
+        for p in self.model.parameters(): # weight decay and momentum move all that has a gradient, zero or not
+            if not p.requires_grad: p.grad = None
+        self.before_batch()
+        if self.fuse: self._fold()
 
     def before_batch(self):
-        for l in self.frozen: l.training = False
+        for l in self.frozen:
+            if l.training: l.training = False; self.held.add(l)
 
-    def undo(self): # the modes that fastai leaves, those of the model around
-        for l in self.frozen: l.training = self.model.training
-        self.frozen = ()
+    def before_validate(self):
+        if self.fuse: self._fold()
+
+    def after_train(self):
+        for f in self.folds: f.undo()
+        self.folds = ()
+
+    after_validate = after_cancel_epoch = after_train # a cancelled epoch ends without `after_train`
+
+    def undo(self):
+        self.after_train()
+        for l in self.held: l.training = self.model.training # the mode that fastai leaves, that of the model around
+        self.frozen,self.held = (),()
 
 # %% ../nbs/40_bn_freeze.ipynb #15cb554c
 @patch
@@ -78,3 +116,72 @@ def _nothing_frozen(self:BnFreeze, layers):
             'Frozen groups train their batch norms by default: create the learner with `train_bn=False`, then `freeze()`.' if self.learn.train_bn else
             'Freeze part of the model first, say with `learn.freeze()`. `bn_report(learn.model)` lists the layers.')
     warnings.warn(f'BnFreeze has no effect: {why}. {todo}')
+
+# %% ../nbs/40_bn_freeze.ipynb #91daf396
+class _Folded:
+    "The frozen batch norm `bn` folded into `layer`, until `undo`"
+    def __init__(self, layer, bn):
+        self.layer,self.bn,self.on = layer,bn,True
+        s = (bn.running_var+bn.eps).rsqrt()
+        if bn.weight is not None: s = s*bn.weight.detach()
+        self.w = layer.weight.detach()*s.to(layer.weight.dtype).view(-1, *[1]*(layer.weight.dim()-1))
+        b = -bn.running_mean if layer.bias is None else layer.bias.detach()-bn.running_mean
+        self.b = (b*s if bn.bias is None else b*s+bn.bias.detach()).to(layer.weight.dtype)
+        layer.forward,bn.forward = self.in_layer,self.in_bn
+
+    def in_layer(self, x):
+        self.on = x.dim()==self.w.dim() # otherwise the norm's channels are not the layer's outputs
+        if not self.on: return type(self.layer).forward(self.layer, x)
+        return nn.functional.linear(x, self.w, self.b) if isinstance(self.layer, nn.Linear) else self.layer._conv_forward(x, self.w, self.b)
+
+    def in_bn(self, x): return x if self.on else type(self.bn).forward(self.bn, x)
+    def undo(self): del self.layer.forward, self.bn.forward
+
+# %% ../nbs/40_bn_freeze.ipynb #a18e54db
+class _Tracer(Tracer):
+    "Follows the data through a model, and takes the modules `opaque` as black boxes"
+    def __init__(self, opaque): super().__init__(); self.opaque = opaque
+    def is_leaf_module(self, m, name): return m in self.opaque or super().is_leaf_module(m, name)
+
+def _trace(m, opaque=()):
+    "The graph of `m`"
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore') # backward hooks complain about what flows through here
+        return _Tracer(opaque).trace(m)
+
+def _opaque(m):
+    "The parts of `m` that cannot be traced"
+    if m._compiled_call_impl is not None: return [m]
+    try: _trace(m); return []
+    except Exception: return [o for c in m for o in _opaque(c)] if type(m) is nn.Sequential else [m]
+
+_foldable = nn.Conv1d,nn.Conv2d,nn.Conv3d,nn.Linear
+_forwards = _BatchNorm.forward,nn.SyncBatchNorm.forward
+
+def _hooked(m): return m._forward_hooks or m._forward_pre_hooks or m._backward_hooks or m._backward_pre_hooks
+def _around(name): return {name[:i] for i in range(len(name)+1) if name[i:i+1] in ('', '.')}
+
+# %% ../nbs/40_bn_freeze.ipynb #d35f962f
+def _pairs(m, norms):
+    "Pairs of a frozen layer and the one of the frozen `norms` that directly follows it, where a fold changes nothing else"
+    m = m.module if isinstance(m, DistributedDataParallel) else m
+    if m in (opaque := _opaque(m)): return
+    mods,nodes = dict(m.named_modules()),[n for n in _trace(m, opaque).nodes if n.op=='call_module']
+    calls = Counter(l for n in nodes for l in (mods[n.target].modules() if mods[n.target] in opaque else [mods[n.target]]))
+    for n in nodes:
+        bn,prev = mods[n.target],n.args[0] if n.args else None
+        if bn not in norms or prev not in nodes or len(prev.users)>1: continue
+        layer = mods[prev.target]
+        if (type(layer) in _foldable and type(bn).forward in _forwards and calls[layer]==calls[bn]==1
+            and not any(p.requires_grad for p in layer.parameters()) and not any('forward' in vars(o) for o in (layer, bn))
+            and not any(_hooked(mods[o]) for o in _around(prev.target)^_around(n.target))): yield layer, bn
+
+# %% ../nbs/40_bn_freeze.ipynb #35991498
+@patch
+def _fold(self:BnFreeze):
+    "With `fuse`, fold what can be folded"
+    self.folds = [_Folded(*o) for o in _pairs(self.model, set(self.frozen))]
+    if self.frozen and not self.folds and not self.said:
+        self.said = True
+        warnings.warn('BnFreeze(fuse=True) folds nothing: no frozen batch norm directly follows a frozen convolution or linear layer, '
+                      'or the model cannot be traced (compiled ones are left alone). Leave `fuse` out.')
