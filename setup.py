@@ -16,6 +16,6 @@ setup(
                  *(f'Programming Language :: Python :: 3.{o}' for o in range(minor, 14))],
     packages=find_packages(include=['tweaks', 'tweaks.*']), include_package_data=True, zip_safe=False,
     python_requires=f'>={cfg["min_python"]}', install_requires=cfg['requirements'].split(),
-    extras_require={'dev': cfg['dev_requirements'].split()},
+    extras_require={'dev': cfg['dev_requirements'].split(), 'bench': cfg['bench_requirements'].split()},
     entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f'{cfg["lib_name"]}={cfg["lib_path"]}._modidx:d']},
 )
