@@ -1,5 +1,5 @@
 # `make demo` and `make test` need nothing but Python 3.10 or newer: they make their own environment in `.venv`.
-.PHONY: demo test test-newest docs prepare export clean readme outputs check
+.PHONY: demo test test-newest docs check-docs prepare export clean readme outputs check
 PYTHON ?= python3
 BIN := .venv/bin
 NEW := .venv-newest/bin
@@ -24,12 +24,16 @@ demo: .venv/installed ## the four demonstrations, about a minute
 
 test: check ## is all in step, and do the notebooks pass?
 	$(THREADS) $(BIN)/nbdev_test --do_print --timing
+	$(THREADS) $(BIN)/nbdev_test --do_print --path nbs/_template.ipynb
 
 test-newest: .venv-newest/installed ## the same notebooks with the newest fastai, fastcore and nbdev
 	$(THREADS) $(NEW)/nbdev-test --do-print --timing
 
-docs: .venv/installed ## process the notebooks for the site
-	$(BIN)/python -c 'from nbdev.quarto import refresh_quarto_yml; from nbdev.serve import proc_nbs; refresh_quarto_yml(); proc_nbs(force=True)'
+docs: .venv/installed ## the site, without Quarto, in _site; fails on a warning, a dead link, or a page missing in nbs/sidebar.yml
+	$(BIN)/python docs/build.py
+
+check-docs: .venv/installed ## open each of its pages in Chromium (of the system, or $$CHROMIUM), wide and narrow
+	$(BIN)/python docs/check.py
 
 prepare: export clean readme ## all that is generated, then the tests
 	$(MAKE) test
@@ -49,7 +53,7 @@ define markdown
 $(BIN)/jupyter nbconvert --log-level=WARN --to markdown --stdout $(1) \
     --RegexRemovePreprocessor.enabled=True --RegexRemovePreprocessor.patterns='["^#\\|\\s*hide"]' \
     | awk '/^```/ {f=!f; if (f && $$0=="```") $$0="```python"} !/^#\|/' \
-    | sed -E 's#\]\(([0-9a-z_]+(/[0-9a-z_]+)?\.ipynb)#](nbs/\1#g' | cat -s > $(2)
+    | sed -E 's#\]\(([0-9a-z_]+\.ipynb|images/)#](nbs/\1#g' | cat -s > $(2)
 endef
 
 readme: .venv/installed
@@ -57,7 +61,7 @@ readme: .venv/installed
 	$(call markdown,nbs/contributing.ipynb,CONTRIBUTING.md)
 
 check: .venv/installed ## are package, notebooks, README and CONTRIBUTING in step?
-	@rm -rf .check && mkdir .check && cp -R nbs tweaks settings.ini pyproject.toml _quarto.yml .check
+	@rm -rf .check && mkdir .check && cp -R nbs tweaks settings.ini pyproject.toml _quarto.yml CHANGELOG.md .check
 	@cd .check && ../$(BIN)/nbdev_export && ../$(BIN)/nbdev_clean
 	@$(call markdown,.check/nbs/index.ipynb,.check/README.md)
 	@$(call markdown,.check/nbs/contributing.ipynb,.check/CONTRIBUTING.md)
