@@ -213,6 +213,9 @@ class Steps(Callback):
 class CPUMixedPrecision(MixedPrecision):
     "fastai's `MixedPrecision` at work on the CPU: `'fp16'` is the gradient scaler alone, `'bf16'` autocast alone"
     def before_fit(self):
+        for _ in range(torch.autocast_increment_nesting()): torch.autocast_decrement_nesting() # a fit that broke has left autocast on,
+        torch.clear_autocast_cache() # and its casts of other weights
+        torch.set_autocast_enabled('cpu', False)
         with hush(): super().before_fit() # says that there is no GPU
         self.autocast = torch.amp.autocast('cpu', dtype=torch.bfloat16, enabled=not self.kwargs['enabled'])
         self.learn.scaler = torch.amp.GradScaler('cpu', **self.kwargs)
