@@ -47,6 +47,9 @@ class GradientAccumulation(Tweak):
         check(weight is None or callable(weight), 'weight', weight, 'a function of the learner', 'For tokens: lambda learn: (learn.y!=pad).sum().', TypeError)
         self.n_acc,self.leftover,self.weight = n_acc,leftover,weight
 
+    @staticmethod
+    def _by_epoch(n_acc): return n_acc if isinstance(n_acc, dict) else {0: n_acc}
+
     def before_fit(self):
         self.count,self.total,self.n_steps,self.said,self.cancelled,self.first,self.later = 0,0,0,False,False,None,None
         lf = self.learn.loss_func
@@ -54,63 +57,59 @@ class GradientAccumulation(Tweak):
         self.finds_lr = hasattr(self.learn, 'lr_finder')
         if self.finds_lr: self.learn.n_epoch *= max(self._by_epoch(self.n_acc).values()) # enough: the LRFinder ends the fit itself
 
-    @staticmethod
-    def _by_epoch(n_acc): return n_acc if isinstance(n_acc, dict) else {0: n_acc}
-
     def before_train(self):
         past = [(e,n) for e,n in self._by_epoch(self.n_acc).items() if e<=self.epoch]
-        self.need = max(past)[1] if past else 1
+        self.need = max(past)[1] if past else 1 # samples
 
-    def before_batch(self):
-        learn = self.learn
-        self._bs = find_bs(learn.yb or learn.xb)
-        self.closes = self.count+self._bs>=self.need or (self._left=='step' and learn.iter==learn.n_iter-1)
-        if isinstance(learn.model, DistributedDataParallel): learn.model.require_backward_grad_sync = self.closes
-        if self.finds_lr and self.count: self._drop_point()
-
-    def before_backward(self):
-        learn = self.learn
-        if not self.said: self._say()
-        if not self.count: self.unit,self.total,self.first = self.need,0,_hypers(learn.opt)
-        self._w = self._bs if self.weight is None else self.weight(learn)
-        if not self.summed: learn.loss_grad = learn.loss_grad*(self._w/self.unit) # not in place: the backward pass may need the loss itself
-
+    def before_batch(self):          self._plan()
+    def before_backward(self):       self._share()
     def after_cancel_backward(self): self._bs,self._w,self.closes = 0,0,False
-    def after_backward(self):
-        self.count += self._bs
-        self.total += self._w
-        if not self.closes: raise CancelBatchException() # neither step nor `zero_grad`: the window is open
-
-    def before_step(self):
-        if not self.summed: scale_grads(opt_params(self.learn), self._factor())
-        if self.count>self._bs: self.later = self._use(self.first)
-
-    def after_cancel_step(self): self.cancelled = True
-    def after_step(self): # also after a cancelled one: fastai zeroes the gradients then too
-        if self.later: self._use(self.later)
-        self.n_steps += not self.cancelled
-        self.count,self.cancelled,self.later = 0,False,None
+    def after_backward(self):        self._add()
+    def before_step(self):           self._mean()
+    def after_cancel_step(self):     self.cancelled = True
+    def after_step(self):            self._close()
+    def after_train(self):           self._end()
+    def after_cancel_epoch(self):    self._end()
+    def after_cancel_fit(self):      self._end(unless_nan=True)
+    def after_fit(self):             self._say_lost()
+    def undo(self):                  self._reset()
 
     def after_batch(self):
         if self.finds_lr and self.count: self.learn.train_iter -= 1 # `lr_find` counts steps
 
-    def after_train(self): self._end()
-    def after_cancel_epoch(self): self._end()
-    def after_cancel_fit(self):
-        if self.count and torch.isfinite(self.learn.loss): self._end() # no step on what made TerminateOnNaNCallback stop
-
-    def after_fit(self):
-        if self.count and not self.finds_lr:
-            warnings.warn(f'GradientAccumulation: the gradients of the last {self.count} samples were discarded, since the fit ended before '
-                          f"the window of {self.need} was full. To step with them, pass leftover='step'.")
-
-    def undo(self):
-        if self.later: self._use(self.later)
-        if isinstance(m := self.learn.model, DistributedDataParallel): m.require_backward_grad_sync = True
-        self.count,self.later = 0,None
-        drop_grads(self.learn)
-
 # %% ../nbs/20_accumulate.ipynb #73c97b07
+@patch
+def _plan(self:GradientAccumulation):
+    "Will this batch close the window?"
+    learn = self.learn
+    self._bs = find_bs(learn.yb or learn.xb)
+    self.closes = self.count+self._bs>=self.need or (self._left=='step' and learn.iter==learn.n_iter-1)
+    if isinstance(learn.model, DistributedDataParallel): learn.model.require_backward_grad_sync = self.closes
+    if self.finds_lr and self.count: self._drop_point()
+
+@patch
+def _add(self:GradientAccumulation):
+    "The batch's gradients are there"
+    self.count += self._bs
+    self.total += self._w
+    if not self.closes: raise CancelBatchException() # neither step nor `zero_grad`: the window is open
+
+# %% ../nbs/20_accumulate.ipynb #ef8604f2
+@patch
+def _share(self:GradientAccumulation):
+    "Scale the loss to its share of the window"
+    learn = self.learn
+    if not self.said: self._say()
+    if not self.count: self.unit,self.total,self.first = self.need,0,_hypers(learn.opt)
+    self._w = self._bs if self.weight is None else self.weight(learn)
+    if not self.summed: learn.loss_grad = learn.loss_grad*(self._w/self.unit) # not in place: the backward pass may need the loss itself
+
+@patch
+def _mean(self:GradientAccumulation):
+    "Make the gradients those of the big batch, and its hyper-parameters too"
+    if not self.summed: scale_grads(opt_params(self.learn), self._factor())
+    if self.count>self._bs: self.later = self._use(self.first)
+
 @patch
 def _factor(self:GradientAccumulation):
     "What makes the mean of the window's gradients out of their sum"
@@ -121,6 +120,7 @@ def _factor(self:GradientAccumulation):
         total = total/num_distrib()
     return self.unit/(total.clamp(min=tiny) if isinstance(total, torch.Tensor) else max(total, tiny))
 
+# %% ../nbs/20_accumulate.ipynb #aa810d87
 @patch
 def _use(self:GradientAccumulation, hypers):
     "Set the optimizer's hyper-parameters to `hypers`, a dict per group; returns those of before"
@@ -133,6 +133,22 @@ def _use(self:GradientAccumulation, hypers):
 def _groups(opt): return opt.opt.param_groups if isinstance(opt, OptimWrapper) else opt.hypers # its own `hypers` are made anew at each look
 def _hypers(opt): return [{k: v for k,v in g.items() if k!='params'} for g in _groups(opt)]
 
+# %% ../nbs/20_accumulate.ipynb #bc037236
+@patch
+def _close(self:GradientAccumulation):
+    "The step is made or cancelled, and the window over"
+    if self.later: self._use(self.later)
+    self.n_steps += not self.cancelled
+    self.count,self.cancelled,self.later = 0,False,None
+
+@patch
+def _reset(self:GradientAccumulation):
+    "Nothing is left of an open window"
+    if self.later: self._use(self.later)
+    if isinstance(m := self.learn.model, DistributedDataParallel): m.require_backward_grad_sync = True
+    self.count,self.later = 0,None
+    drop_grads(self.learn)
+
 # %% ../nbs/20_accumulate.ipynb #cc7bb0e6
 def average_grads(
     params:list, # parameters, the same in all processes; those without gradient are passed over
@@ -141,13 +157,15 @@ def average_grads(
     for p in params:
         if p.grad is not None: torch.distributed.all_reduce(p.grad.div_(num_distrib()))
 
+# %% ../nbs/20_accumulate.ipynb #369e612e
 @patch(as_prop=True)
 def _left(self:GradientAccumulation): return 'carry' if self.finds_lr else self.leftover # in `lr_find` a step is a whole window
 
 @patch
-def _end(self:GradientAccumulation):
+def _end(self:GradientAccumulation, unless_nan=False):
     "The epoch's batches are over: step with an open window, or drop it"
     if not self.count or self._left=='carry': return
+    if unless_nan and not torch.isfinite(self.learn.loss): return # TerminateOnNaNCallback stopped here
     if self._left=='step':
         if isinstance(self.learn.model, DistributedDataParallel): average_grads(opt_params(self.learn))
         self.learn._with_events(self.learn._step, 'step', CancelStepException)
@@ -158,22 +176,32 @@ def _end(self:GradientAccumulation):
         self.count = 0
         drop_grads(self.learn)
 
-# %% ../nbs/20_accumulate.ipynb #ef8604f2
+@patch
+def _say_lost(self:GradientAccumulation):
+    "Warn about samples that made no step"
+    if self.count and not self.finds_lr:
+        warnings.warn(f'GradientAccumulation: the gradients of the last {self.count} samples were discarded, since the fit ended before '
+                      f"the window of {self.need} was full. To step with them, pass leftover='step'.")
+
+# %% ../nbs/20_accumulate.ipynb #17f84c5b
 @patch
 def _drop_point(self:GradientAccumulation):
     "Forget what was recorded for the last batch, which made no step"
     for o in (self.recorder.lrs, self.recorder.losses, *self.lr_finder.hps.values()): o.pop()
 
-# %% ../nbs/20_accumulate.ipynb #aa810d87
+# %% ../nbs/20_accumulate.ipynb #e0e9ec4d
 @patch
 def _say(self:GradientAccumulation):
     "Warn about an `n_acc` that does nothing, and about batch norm"
     self.said = True
     n_acc = max(self._by_epoch(self.n_acc).values())
-    if n_acc<=self._bs: warnings.warn(f'GradientAccumulation(n_acc={self.n_acc}) has no effect: n_acc counts samples, and a batch has {self._bs}. '
-                                      f'For windows of {n_acc} batches, pass n_acc={n_acc*self._bs}.')
-    elif any(isinstance(m, _BatchNorm) and m.training for m in self.model.modules()):
+    if n_acc<=self._bs:
+        warnings.warn(f'GradientAccumulation(n_acc={self.n_acc}) has no effect: n_acc counts samples, and a batch has {self._bs}. '
+                      f'For windows of {n_acc} batches, pass n_acc={n_acc*self._bs}.')
+    elif _trains_bn(self.model):
         warnings.warn('GradientAccumulation: the model trains batch norm, whose statistics see each batch on its own, not the whole window.')
+
+def _trains_bn(m): return any(isinstance(l, _BatchNorm) and l.training for l in m.modules())
 
 # %% ../nbs/21_micro_batch.ipynb #ffc752aa
 import gc, warnings
@@ -264,6 +292,7 @@ def _autocast():
     on = [(d, torch.get_autocast_dtype(d)) for d in ('cuda','cpu') if torch.is_autocast_enabled(d)]
     return partial(torch.autocast, *(on[0] if on else ('cpu',)), enabled=bool(on))
 
+# %% ../nbs/21_micro_batch.ipynb #f7f87d55
 @patch
 def _forward(self:MicroBatch, m, forward, *xb):
     "In place of the model's `forward`: run the pieces of `xb`, and join their predictions"
@@ -281,6 +310,7 @@ def _forward(self:MicroBatch, m, forward, *xb):
     self.parts = m,forward,_autocast(),list(zip(first, rngs)),pred,leaves
     return map_tensors(torch.clone, leaves) # may be changed in place, leaves may not
 
+# %% ../nbs/21_micro_batch.ipynb #0aa03787
 @patch
 def _backwards(self:MicroBatch):
     "In place of `learn._backward`: from the loss to the predictions, then from these through each piece"
@@ -311,7 +341,7 @@ def _back(pred, leaves, i):
     map_tensors(note, pred, leaves)
     if outs: torch.autograd.backward(*zip(*outs))
 
-# %% ../nbs/21_micro_batch.ipynb #f7f87d55
+# %% ../nbs/21_micro_batch.ipynb #98efd474
 @patch
 def _one_batch(self:MicroBatch):
     "In place of `learn._do_one_batch`: the batch in pieces, again with smaller ones when memory runs out"
@@ -341,7 +371,7 @@ def is_oom(
     "Does `e` say that there is not enough memory?"
     return isinstance(e, torch.cuda.OutOfMemoryError) or any(o in str(e) for o in ('out of memory', "can't allocate memory", 'STATUS_ALLOC_FAILED'))
 
-# %% ../nbs/21_micro_batch.ipynb #0aa03787
+# %% ../nbs/21_micro_batch.ipynb #52deaaaa
 @patch
 def _out_of_memory(self:MicroBatch, run, tried):
     "Run the batch. `True`: memory did not suffice, and the pieces are smaller now"
@@ -375,11 +405,11 @@ def _rewind(self:MicroBatch):
         if torch.cuda.is_initialized(): torch.cuda.empty_cache()
     return back
 
-# %% ../nbs/21_micro_batch.ipynb #98efd474
+# %% ../nbs/21_micro_batch.ipynb #a9f54dd6
 @patch
 def _say(self:MicroBatch, m):
     "Warn about a size that does nothing, and about batch norm"
     self.said = True
     if not self.auto and self.piece>=self._n: warnings.warn(f'MicroBatch({self.piece}) has no effect: a batch has {self._n} samples. Pass a smaller size.')
-    elif any(isinstance(l, _BatchNorm) and l.training for l in m.modules()):
+    elif _trains_bn(m):
         warnings.warn('MicroBatch: the model trains batch norm, whose statistics see each piece on its own, not the whole batch.')
