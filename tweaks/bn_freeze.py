@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parallel import DistributedDataParallel
 from fastcore.basics import patch
-from .core import Tweak, check
+from .core import Tweak, check, drop_grads
 
 # %% ../nbs/40_bn_freeze.ipynb #0b63a125
 bn_types = (_BatchNorm, _InstanceNorm)
@@ -83,8 +83,7 @@ class BnFreeze(Tweak):
         layers = list(_norms(self.model))
         self.frozen = [l for _,l,why_not in layers if not why_not]
         if not self.frozen and not self.said: self._nothing_frozen(layers)
-        for p in self.model.parameters(): # weight decay and momentum move all that has a gradient, zero or not
-            if not p.requires_grad: p.grad = None
+        drop_grads(self.learn, frozen=True)
         self.before_batch()
         if self.fuse: self._fold()
 

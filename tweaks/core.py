@@ -30,9 +30,11 @@ def opt_params(
 
 def drop_grads(
     learn:Learner, # its model's and its optimizer's parameters lose their gradients
+    frozen:bool=False, # only the frozen ones? Weight decay and momentum move whatever has a gradient, zero or not
 ):
-    "Set all gradients of `learn` to `None`"
-    for p in (*learn.model.parameters(), *opt_params(learn)): p.grad = None
+    "Set the gradients of `learn` to `None`"
+    for p in (*learn.model.parameters(), *opt_params(learn)):
+        if not (frozen and p.requires_grad): p.grad = None
 
 # %% ../nbs/00_core.ipynb #fb66dde2
 class FitEnd:

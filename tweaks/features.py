@@ -21,7 +21,7 @@ from fastprogress.fastprogress import progress_bar
 from fastai.data.load import DataLoader, _FakeLoader
 from fastai.learner import Recorder
 from fastai.torch_core import no_random, num_distrib, to_device
-from .core import Tweak, check_number
+from .core import Tweak, check_number, drop_grads
 
 # %% ../nbs/41_features.ipynb #4124a91e
 def _view(dl, num_workers=0, **methods):
@@ -97,7 +97,7 @@ class FrozenFeatures(Tweak):
     def before_train(self):
         if not self.active: return
         self._check(self.learn.dl)
-        for p in self.model[0].parameters(): p.grad = None # weight decay and momentum move all that has a gradient, zero or not
+        drop_grads(self.learn, frozen=True)
         self.learn.dl,self.stand_in = FeatureDL(self.learn.dl, self),_Pass(self, self.model[0]).on()
 
     before_validate = before_train
