@@ -49,7 +49,7 @@ def fences(md, f):
 class Page:
     "One processed notebook on its way to Sphinx"
     def __init__(self, path, pages):
-        self.nb,self.pages,self.level = json.loads(path.read_text()),pages,1
+        self.nb,self.pages,self.level,self.docs = json.loads(path.read_text()),pages,1,None
         meta = front(self.nb)
         self.title,self.about,self.file = meta['title'],meta.get('description', ''),path.name
         cells = [self.head(), *filter(None, map(self.cell, self.nb['cells'][1:]))]
@@ -59,18 +59,23 @@ class Page:
 
     def markdown(self, text, **kwargs): return dict(cell_type='markdown', metadata={}, source=fences(text, lambda o: links(o, self.pages)), **kwargs)
     def head(self):
-        return self.markdown(f'# {self.title}\n\n{{.lead}}\n{self.about}\n\n{{.notebook}}\nThis page is the notebook [{self.file}]({repo}/blob/{branch}/nbs/{self.file}).')
+        edges = ' Code with an orange edge is the library, code with a blue one shows and tests it.'*any('code-fold' in ''.join(c['source']) for c in self.nb['cells'])
+        return self.markdown(f'# {self.title}\n\n{{.lead}}\n{self.about}\n\n{{.notebook}}\nThis page is the notebook [{self.file}]({repo}/blob/{branch}/nbs/{self.file}).{edges}')
 
     def cell(self, c):
         text = ''.join(c['source'])
         if c['cell_type']!='code':
+            self.docs = None
             if text.startswith('<!-- WARNING'): return
             for l in re.findall(r'^(#+) ', re.sub(r'^```.*?^```', '', text, flags=re.M|re.S), re.M): self.level = len(l)
             return self.markdown(text, id=c['id'])
         said = dict(re.findall(r'^#\|\s*([\w-]+)\s*:?\s*(.*)$', text, re.M))
         if said.get('include')=='false': return
         if said.get('output')=='asis': return self.shown(c)
-        meta = dict(tags=[t for k,t in (('echo','remove-input'), ('output','remove-output')) if said.get(k)=='false'])
+        if 'code-fold' in said and self.docs: # the source follows its `show_doc`: once is enough
+            self.docs['source'] = re.sub(r'```python\n.*?\n```\n*', '', self.docs['source'], flags=re.S)
+        self.docs = None
+        meta = dict(tags=[t for k,t in (('echo','remove-input'), ('output','remove-output')) if said.get(k)=='false'] + ['library']*('code-fold' in said))
         if 'fig-alt' in said: meta['mystnb'] = dict(image=dict(alt=said['fig-alt'].strip('"\'')))
         code = re.sub(r'^#\|.*\n?', '', text, flags=re.M).strip('\n')
         if code: return dict(cell_type='code', id=c['id'], metadata=meta, source=code, execution_count=None, outputs=c['outputs'])
@@ -79,7 +84,10 @@ class Page:
         "The cell of a `show_doc`: what it gave, as text of the page, with a heading one level below the last"
         md = '\n\n'.join(''.join(o['data'].get('text/markdown', '')) for o in c['outputs'] if 'data' in o).removeprefix('---\n')
         md = re.sub(r"<(?:class|function) '?(?:[\w<>]+\.)*(\w+)[^>]*>", r'\1', md) # in defaults
-        return self.markdown(re.sub(r'^#+ ', '#'*min(3, self.level+1)+' ', md, count=1, flags=re.M), id=c['id'])
+        md = re.sub(r'\(\s*after_create:NoneType=None.*?\)', '()', md, flags=re.S) # any callback has these, none of ours takes them
+        md = re.sub(r'```python\ndef (?=[A-Z])', '```python\nclass ', md)
+        self.docs = self.markdown(re.sub(r'^#+ ', '#'*min(3, self.level+1)+' ', md, count=1, flags=re.M), id=c['id'])
+        return self.docs
 
 def convert():
     "Write the pages that Sphinx reads"
@@ -121,6 +129,8 @@ def check_links():
                     if not to.exists(): bad.append((p, o[attr], 'is dead'))
                     elif to in ids and unquote(frag) not in ids[to] and not o.get('class')==['skip-to-content']: bad.append((p, o[attr], 'has no such place on its page'))
                 elif tag!='a' and o.get('rel')!=['canonical']: bad.append((p, o[attr], 'is loaded from elsewhere'))
+        for o in s.find_all(string=lambda t: '](' in t):
+            if not o.find_parent(('pre', 'code', 'script')): bad.append((p, str(o).strip()[:60], 'is a link that did not become one'))
         for o in s.find_all('img'):
             alt = o.get('alt', '')
             if len(alt)<20 or '_images' in alt: bad.append((p, o['src'][-40:], 'is a picture without alternative text: write `#| fig-alt: …` as the first line of its cell'))
