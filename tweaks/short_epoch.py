@@ -54,7 +54,7 @@ class ShortEpochCallback(Tweak):
     def __init__(self,
         pct:float=0.01, # fraction of the batches to train on, 0 to 1; never less than one batch
         short_valid:bool=True, # shorten the validation as well?
-        n_batches:int=None, # train on this many batches instead of `pct`, 1 or more
+        n_batches:int=None, # run this many batches instead of `pct`, 1 or more; in validation too, with `short_valid`
     ):
         check_number('pct', pct, lambda o: 0<=o<=1, 'a number from 0 to 1', 'Pass a fraction of the epoch, say 0.1, or `n_batches`.')
         check(isinstance(short_valid, bool), 'short_valid', short_valid, 'True or False', 'False validates on everything.', TypeError)
@@ -87,12 +87,13 @@ def _shorten(self:ShortEpochCallback):
     if n is None or short<n: self.learn.dl = ShortDL(dl, short)
     elif self.training and not self.said:
         self.said = True
-        warnings.warn(f'ShortEpochCallback has no effect: the epoch has {n} batches, and {short} were asked for. '
+        want = f'n_batches={self.n_batches}' if self.n_batches else f'pct={self.pct}'
+        warnings.warn(f'ShortEpochCallback has no effect: {want} keeps all batches of an epoch ({n}). '
                       'Remove it, or pass a smaller `pct` or `n_batches`.')
 
 # %% ../nbs/10_short_epoch.ipynb #3ad23c6b
 class TimeBudget(Tweak):
-    "Train for `seconds`, finish the batch, validate and stop; with `anneal` the schedules end with the time"
+    "Train for `seconds`, finish the batch, validate and stop; with `anneal` the schedules end with the time (several processes agree after each batch)"
     order,clock = ShortEpochCallback.order,staticmethod(time.monotonic) # seconds; tests put their own in its place
     up,spent = False,0.
     def __init__(self,
