@@ -46,13 +46,23 @@ def fences(md, f):
     parts = re.split(r'(^```.*?^```[^\S\n]*$)', md, flags=re.M|re.S)
     return ''.join(re.sub(r'\[(`[^`]+`)\]\(http[^)]*\)', r'\1', o) if i%2 else f(o) for i,o in enumerate(parts))
 
+def docs_first(cells):
+    "`cells` with each library cell after the `show_doc`s of all that it defines; nbdev puts one of them before it, and the others after"
+    i = len(cells)-1
+    while i>=0:
+        text = ''.join(cells[i]['source'])
+        while i+1<len(cells) and text.startswith('#| code-fold') and (m := re.search(r'^show_doc\((?:\w+\.)?(\w+)\)', ''.join(cells[i+1]['source']), re.M)) \
+              and re.search(rf'^(def|class) {m[1]}\b', text, re.M): cells[i:i+2] = cells[i+1],cells[i]; i += 1
+        i -= 1
+    return cells
+
 class Page:
     "One processed notebook on its way to Sphinx"
     def __init__(self, path, pages):
-        self.nb,self.pages,self.level,self.docs = json.loads(path.read_text()),pages,1,None
+        self.nb,self.pages,self.level,self.docs = json.loads(path.read_text()),pages,1,[]
         meta = front(self.nb)
         self.title,self.about,self.file = meta['title'],meta.get('description', ''),path.name
-        cells = [self.head(), *filter(None, map(self.cell, self.nb['cells'][1:]))]
+        cells = [self.head(), *filter(None, map(self.cell, docs_first(self.nb['cells'][1:])))]
         for i,c in enumerate(cells): c.setdefault('id', f'page-{i}')
         self.nb = dict(cells=cells, nbformat=4, nbformat_minor=5, metadata=dict(kernelspec=dict(name='python3', display_name='python3'),
                        language_info=dict(name='python', pygments_lexer='ipython3'), myst=dict(html_meta=dict(description=self.about.replace('`', '')))))
@@ -65,16 +75,16 @@ class Page:
     def cell(self, c):
         text = ''.join(c['source'])
         if c['cell_type']!='code':
-            self.docs = None
+            self.docs = []
             if text.startswith('<!-- WARNING'): return
             for l in re.findall(r'^(#+) ', re.sub(r'^```.*?^```', '', text, flags=re.M|re.S), re.M): self.level = len(l)
             return self.markdown(text, id=c['id'])
         said = dict(re.findall(r'^#\|\s*([\w-]+)\s*:?\s*(.*)$', text, re.M))
         if said.get('include')=='false': return
         if said.get('output')=='asis': return self.shown(c)
-        if 'code-fold' in said and self.docs: # the source follows its `show_doc`: once is enough
-            self.docs['source'] = re.sub(r'```python\n.*?\n```\n*', '', self.docs['source'], flags=re.S)
-        self.docs = None
+        if 'code-fold' in said: # the source follows its `show_doc`s: the signature once is enough
+            for d in self.docs: d['source'] = re.sub(r'```python\n.*?\n```\n*', '', d['source'], flags=re.S)
+        self.docs = []
         meta = dict(tags=[t for k,t in (('echo','remove-input'), ('output','remove-output')) if said.get(k)=='false'] + ['library']*('code-fold' in said))
         if 'fig-alt' in said: meta['mystnb'] = dict(image=dict(alt=said['fig-alt'].strip('"\'')))
         code = re.sub(r'^#\|.*\n?', '', text, flags=re.M).strip('\n')
@@ -86,8 +96,8 @@ class Page:
         md = re.sub(r"<(?:class|function) '?(?:[\w<>]+\.)*(\w+)[^>]*>", r'\1', md) # in defaults
         md = re.sub(r'\(\s*after_create:NoneType=None.*?\)', '()', md, flags=re.S) # any callback has these, none of ours takes them
         md = re.sub(r'```python\ndef (?=[A-Z])', '```python\nclass ', md)
-        self.docs = self.markdown(re.sub(r'^#+ ', '#'*min(3, self.level+1)+' ', md, count=1, flags=re.M), id=c['id'])
-        return self.docs
+        self.docs.append(self.markdown(re.sub(r'^#+ ', '#'*min(3, self.level+1)+' ', md, count=1, flags=re.M), id=c['id']))
+        return self.docs[-1]
 
 def convert():
     "Write the pages that Sphinx reads"
