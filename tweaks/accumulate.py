@@ -149,14 +149,6 @@ def _reset(self:GradientAccumulation):
     self.count,self.later = 0,None
     drop_grads(self.learn)
 
-# %% ../nbs/20_accumulate.ipynb #cc7bb0e6
-def average_grads(
-    params:list, # parameters, the same in all processes; those without gradient are passed over
-):
-    "Average the gradients of `params` over all processes, in place"
-    for p in params:
-        if p.grad is not None: torch.distributed.all_reduce(p.grad.div_(num_distrib()))
-
 # %% ../nbs/20_accumulate.ipynb #369e612e
 @patch(as_prop=True)
 def _left(self:GradientAccumulation): return 'carry' if self.finds_lr else self.leftover # in `lr_find` a step is a whole window
@@ -202,6 +194,14 @@ def _say(self:GradientAccumulation):
         warnings.warn('GradientAccumulation: the model trains batch norm, whose statistics see each batch on its own, not the whole window.')
 
 def _trains_bn(m): return any(isinstance(l, _BatchNorm) and l.training for l in m.modules())
+
+# %% ../nbs/20_accumulate.ipynb #cc7bb0e6
+def average_grads(
+    params:list, # parameters, the same in all processes; those without gradient are passed over
+):
+    "Average the gradients of `params` over all processes, in place"
+    for p in params:
+        if p.grad is not None: torch.distributed.all_reduce(p.grad.div_(num_distrib()))
 
 # %% ../nbs/21_micro_batch.ipynb #ffc752aa
 import gc, warnings
