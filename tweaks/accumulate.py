@@ -51,7 +51,7 @@ class GradientAccumulation(Tweak):
     def _by_epoch(n_acc): return n_acc if isinstance(n_acc, dict) else {0: n_acc}
 
     def before_fit(self):
-        self.count,self.total,self.n_steps,self.said,self.cancelled,self.first,self.later = 0,0,0,False,False,None,None
+        self.count,self.total,self.n_steps,self.said,self.told,self.cancelled,self.first,self.later = 0,0,0,False,False,False,None,None
         lf = self.learn.loss_func
         self.summed = getattr(lf, 'reduction', getattr(lf, 'keywords', {}).get('reduction'))=='sum'
         self.finds_lr = hasattr(self.learn, 'lr_finder')
@@ -163,8 +163,10 @@ def _end(self:GradientAccumulation, unless_nan=False):
         self.learn._with_events(self.learn._step, 'step', CancelStepException)
         self.opt.zero_grad()
     else:
-        if not self.n_steps: warnings.warn(f"GradientAccumulation(leftover='drop'): no step was made in this epoch, whose {self.count} samples are "
-                                           f"fewer than n_acc={self.need}. Pass a smaller n_acc, or leftover='carry'.")
+        if not (self.n_steps or self.told):
+            self.told = True
+            warnings.warn(f"GradientAccumulation(leftover='drop'): no step was made in this epoch, whose {self.count} samples are "
+                          f"fewer than n_acc={self.need}. Pass a smaller n_acc, or leftover='carry'.")
         self.count = 0
         drop_grads(self.learn)
 
