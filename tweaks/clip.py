@@ -34,7 +34,7 @@ def clip_norm(
 
 # %% ../nbs/30_clip.ipynb #fd52dcf1
 class Clip(Tweak):
-    "Base of the clipping family: notes each norm, refuses what is not finite, leaves the clipping to `clip`"
+    "Base of the clipping family: notes each norm and refuses what is not finite; a subclass does the clipping"
     order,run_valid = MixedPrecision.order+1,False # gradients are unscaled and accumulated by then
     norm_type,n_skipped,_steps,_were = 2.,0,(),()
     def __init__(self,
