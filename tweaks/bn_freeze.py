@@ -72,7 +72,7 @@ class BnFreeze(Tweak):
     _stateattrs = (*Tweak._stateattrs, 'frozen', 'held', 'folds')
     frozen,held,folds = (),(),()
     def __init__(self,
-        fuse:bool=False, # fold them into the frozen layers before them for the length of the fit? Same outputs to 1e-5, faster
+        fuse:bool=False, # fold them into the frozen layers before them for the length of the fit? Same outputs to 1e-5, a few percent faster
     ):
         check(isinstance(fuse, bool), 'fuse', fuse, 'True or False', 'True folds frozen batch norms into the frozen layers before them.', TypeError)
         self.fuse = fuse
