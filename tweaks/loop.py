@@ -105,6 +105,8 @@ class FastLoop(Tweak):
     "Make fastai's loop faster with identical behaviour: calls in vain are left out"
     keeps_grads,_xtra = True,() # `_xtra`: names that are passed on to the learner, none
     _users = []
+    def __init__(self): super().__init__() # nothing to set
+
     def before_fit(self):
         self._was = type(self.learn)
         if (self._was.__call__,self._was._call_one)!=_dispatch and not hasattr(self._was, '_plans'):
