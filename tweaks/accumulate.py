@@ -51,7 +51,9 @@ class GradientAccumulation(Tweak):
     def _by_epoch(n_acc): return n_acc if isinstance(n_acc, dict) else {0: n_acc}
 
     def before_fit(self):
-        self.count,self.total,self.n_steps,self.said,self.told,self.cancelled,self.first,self.later = 0,0,0,False,False,False,None,None
+        self.count,self.total,self.n_steps = 0,0,0
+        self.said = self.told = self.cancelled = False
+        self.first = self.later = None
         lf = self.learn.loss_func
         self.summed = getattr(lf, 'reduction', getattr(lf, 'keywords', {}).get('reduction'))=='sum'
         self.finds_lr = hasattr(self.learn, 'lr_finder')
