@@ -183,7 +183,7 @@ def _say_lost(self:GradientAccumulation):
 @patch
 def _drop_point(self:GradientAccumulation):
     "Forget what was recorded for the last batch, which made no step"
-    for o in (self.recorder.lrs, self.recorder.losses, *self.lr_finder.hps.values()): o.pop()
+    for o in (self.recorder.lrs, self.recorder.losses): o.pop()
 
 # %% ../nbs/20_accumulate.ipynb #e0e9ec4d
 @patch
