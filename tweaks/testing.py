@@ -112,6 +112,7 @@ def toy_learner(
     n_val:int=2, # validation batches
     bs:int=16, # samples a batch
     seed:int=42, # seeds the weights and the data
+    model:callable=RegModel, # makes the model; this one computes `a*x + b`
     **kwargs, # as in `Learner`: `lr`, `cbs`, `opt_func`, …
 )->Learner: # quiet, unshuffled
     "fastai's `synth_learner` made exactly repeatable"
@@ -120,7 +121,7 @@ def toy_learner(
     dls.train.shuffle = False
     for dl in dls.loaders: dl.dataset = _Data(*dl.dataset.tensors)
     kwargs = dict(lr=1e-3, loss_func=MSELossFlat(), opt_func=partial(SGD, mom=.9)) | kwargs
-    return quiet(Learner(dls, RegModel(), **kwargs))
+    return quiet(Learner(dls, model(), **kwargs))
 
 # %% ../nbs/01_testing.ipynb #db815801
 @lru_cache
@@ -264,6 +265,9 @@ class Validates(Callback):
     def after_epoch(self):
         if not self.learn.lock.locked(): self.learn.validate()
 
+# %% ../nbs/01_testing.ipynb #7e713640
+_progress = 'epoch','n_epoch','iter','n_iter','train_iter','pct_train' # each fit sets these anew
+
 # %% ../nbs/01_testing.ipynb #d79171db
 def traces(
     learn:Learner, # any learner
@@ -275,7 +279,7 @@ def traces(
     dls = {f'{i}.{k}': len(dl) for i,dl in enumerate(learn.dls.loaders) for k in (type(dl).__name__, *vars(dl))}
     which = [i for i,dl in enumerate(learn.dls.loaders) if getattr(learn, 'dl', None) is dl]
     hypers = None if learn.opt is None else [sorted(h.items()) for h in learn.opt.hypers]
-    attrs = {k: type(v).__name__ for k,v in vars(learn).items() if k not in but}
+    attrs = {k: repr(v) if isinstance(v, (int,float,str)) and k not in _progress else type(v).__name__ for k,v in vars(learn).items() if k not in but}
     lists = dict(cbs=[cb.name for cb in learn.cbs if cb.name not in but], metrics=[m.name for m in learn.metrics])
     trains = {n: p.requires_grad for n,p in learn.model.named_parameters()}
     return dict(kind=type(learn), attrs=attrs, **lists, dls=dls, dl=which, modules=mods, trains=trains, hypers=hypers, loss_func=repr(learn.loss_func))
@@ -326,13 +330,16 @@ def _again(learn, start=None):
     return learn
 
 _loose = '.it','__idxs'
+_words = dict(kind='another class', attrs='attributes', cbs='callbacks', dls='loaders', dl='the loader in use', modules='changed modules',
+              trains='other trainable parameters', hypers='hyper-parameters')
 
 def _diff(a, b):
     "In a few words, what of the traces `a` is not as in `b`; what fastai's loader keeps of its last pass may be missing"
     names = {k: [n for n in {**a[k], **b[k]} if a[k].get(n)!=b[k].get(n) and (n in a[k] or not n.endswith(_loose))] if isinstance(a[k], dict) else [] for k in a if a[k]!=b[k]}
-    return '; '.join(' '.join([k, *ns[:3], *['…'][:len(ns)>3]]) for k,ns in names.items() if ns or not isinstance(a[k], dict))
+    return '; '.join(_words.get(k, k) + ': '*bool(ns) + ', '.join([*ns[:3], *['…'][:len(ns)>3]]) for k,ns in names.items() if ns or not isinstance(a[k], dict))
 
-# %% ../nbs/01_testing.ipynb #570606a0
+# %% ../nbs/01_testing.ipynb #fdae9a41
+# one broken fit of `survives`; what a learner without the callback looks like after it is kept, for all callbacks tried on this learner
 @lru_cache(1000)
 def _twin(make_learn, ev, exc, order, at):
     "Traces and gradients of a learner that failed at the place `at` (`None`: did not fail) and never had the callback"
@@ -386,7 +393,8 @@ def processes(
         assert done.returncode==0, done.stderr
         return [torch.load(f'{d}/{i}.pt') for i in range(n)]
 
-# %% ../nbs/01_testing.ipynb #333ce6b0
+# %% ../nbs/01_testing.ipynb #cdece9ab
+# inert: whatever is done outside training gives the same with the callback attached as without it, and leaves the learner the same
 def _short(o):
     "A result in a few characters"
     if isinstance(o, (list,tuple,L)): return ', '.join(map(_short, o)) or 'nothing'
@@ -443,7 +451,8 @@ class _Trial:
         assert e<=tol, f'{what}: weights differ by {e:.1g}'
         return e
 
-# %% ../nbs/01_testing.ipynb #f42951f4
+# %% ../nbs/01_testing.ipynb #5b197f13
+# clean: the faults of `survives`, the failures counted; a gradient may remain where fastai leaves one in a learner without the callback
 _excs = (RuntimeError, KeyboardInterrupt, CancelFitException, CancelEpochException, CancelTrainException, CancelValidException,
          CancelBatchException, CancelBackwardException, CancelStepException)
 
@@ -454,8 +463,8 @@ def _clean(self:_Trial):
         left,struck,grad = _leftover(self.make_learn, self.make_cb, ev, exc, order, first, as_fastai=True)
         n += struck is not None
         kept += grad
-        if left: bad.append(f'{exc.__name__} at {ev}: {left}' if struck else f'normal end: {left}')
-    assert not bad, f'{len(bad)} of 1+{n} fits, say {bad[0]}'
+        if left: bad.append(f'after {exc.__name__} at {ev}, {left}' if struck else f'after a normal end, {left}')
+    assert not bad, f'{len(bad)} of {1+n} fits, for instance {bad[0]}'
     return f'{n} broken fits, nothing left' + f' but a gradient in {kept}, as without it'*(kept>0)
 
 @patch
@@ -475,7 +484,8 @@ def _validates(self:_Trial):
     self.same(self.fit(self.make_cb(), Validates()), self.alone, '`validate` between epochs')
     return 'weights as without it'
 
-# %% ../nbs/01_testing.ipynb #6c5e6432
+# %% ../nbs/01_testing.ipynb #d8aab54c
+# composes, and travels; the gradient scaler multiplies by powers of two, so its weights have to be those of plain training
 @patch
 def _order(self:_Trial, others=None):
     others = self.beside if others is None else others
@@ -502,7 +512,9 @@ def _travels(self:_Trial, copy):
     for name,cb in ('fresh',self.make_cb()),('used',used): self.same(self.fit(copy(cb)), self.alone, f'{name} copy')
     return 'fresh or used, a copy trains as the original'
 
-# %% ../nbs/01_testing.ipynb #95e09216
+# %% ../nbs/01_testing.ipynb #63d06bf2
+# speaks up, and several processes: to reach these the callback is pickled,
+# with cloudpickle where it is installed, which can also send classes defined in a notebook
 try: import cloudpickle
 except ImportError: cloudpickle = None
 
@@ -529,7 +541,8 @@ def _speaks_up(self:_Trial):
                 if isinstance(o, Learner): continue # which learner it is in, a callback learns in the fit
                 raise
         assert len(ws)==1, f'bad set-up {i} of {len(self.bad)}: no error, {len(ws)} warnings'
-    return f'{len(self.bad)} bad set-ups, each refused or warned about'
+    n = len(self.bad)
+    return f'{n} bad set-ups, each refused or warned about' if n>1 else '1 bad set-up, refused or warned about'
 
 @patch
 def _processes(self:_Trial):
@@ -543,7 +556,7 @@ def _processes(self:_Trial):
 # %% ../nbs/01_testing.ipynb #6ca5d136
 def conform(
     make_cb:callable, # function without arguments that makes the callback: ours, fastai's or your own
-    make_learn:callable=partial(toy_learner, n_trn=3, n_val=2), # function that makes a tiny learner on which it has an effect, always the same one
+    make_learn:callable=partial(toy_learner, n_trn=3, n_val=2, model=partial(nn.Linear, 1, 1)), # makes a tiny learner on which it has an effect, always the same
     beside:tuple=(GradientClip,), # functions that make other callbacks, added before and after it
     bad:tuple=(), # functions that make it wrongly, or a learner in which it can do nothing: `ValueError`, `TypeError` or one warning is due
     events:list=fit_events, # where fits are broken
@@ -554,7 +567,7 @@ def conform(
     t = _Trial(make_cb, make_learn, beside, bad, events)
     tries = {**{f'inert in {k}': partial(t.inert, f) for k,f in _uses.items()}, 'clean after faults': t._clean, 'second fit equals first': t._second_fit,
              'validate between epochs': t._validates, 'either order of adding': t._order, 'fp16 scaler': partial(t._precision, 'fp16', 1e-5),
-             'bf16': partial(t._precision, 'bf16', .05), 'OptimWrapper': t._wrapper,
+             'bf16': partial(t._precision, 'bf16', .02), 'OptimWrapper': t._wrapper,
              'pickle': partial(t._travels, lambda o: pickle.loads(pickle.dumps(o))), 'deepcopy': partial(t._travels, deepcopy)}
     if cloudpickle: tries['cloudpickle'] = partial(t._travels, lambda o: pickle.loads(cloudpickle.dumps(o)))
     if bad:         tries['speaks up']     = t._speaks_up
@@ -568,4 +581,4 @@ def _verdict(f):
         try: return True, f()
         except AssertionError as e: why = str(e)
         except Exception as e: why = f'{type(e).__name__}: {e}'
-    return False, why.strip().splitlines()[0][:120] if why.strip() else 'AssertionError'
+    return False, why.strip().splitlines()[0][:140] if why.strip() else 'AssertionError'
