@@ -39,7 +39,7 @@ def drop_grads(
 # %% ../nbs/00_core.ipynb #fb66dde2
 class FitEnd:
     "In place of `learn.remove_cbs` during a fit: `Learner.fit` calls it last, however the fit ends"
-    def __init__(self, 
+    def __init__(self,
         learn:Learner, # the learner that is being fitted
     ): self.learn,self.tweaks = learn,[]
 
