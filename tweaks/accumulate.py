@@ -33,6 +33,7 @@ def scale_grads(
 class GradientAccumulation(Tweak):
     "Step with the mean gradient over windows of at least `n_acc` samples"
     order,run_valid = MixedPrecision.order-4,False # fp16 multiplies the loss, and unscales the gradients, after us
+    alone = True # two would scale the loss twice
     count,n_steps = 0,0 # samples in the open window; real steps in this fit
     def __init__(self,
         n_acc:int|dict=32, # samples (not batches) in a window, 1 or more, per process; or `{epoch: n_acc}`: from that epoch on, before the first one 1
@@ -176,8 +177,9 @@ def _end(self:GradientAccumulation, unless_nan=False):
 def _say_lost(self:GradientAccumulation):
     "Warn about samples that made no step"
     if self.count and not self.finds_lr:
+        none = '' if self.n_steps else ', so that no step was made'
         warnings.warn(f'GradientAccumulation: the gradients of the last {self.count} samples were discarded, since the fit ended before '
-                      f"the window of {self.need} was full. To step with them, pass leftover='step'.")
+                      f"the window of {self.need} was full{none}. To step with them, pass leftover='step', or a smaller n_acc.")
 
 # %% ../nbs/20_accumulate.ipynb #17f84c5b
 @patch

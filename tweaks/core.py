@@ -57,6 +57,7 @@ class Tweak(Callback):
     "Base of all tweaks: inert outside training, undone however a fit ends"
     _stateattrs = ('joined',)
     keeps_grads = False # True: the gradients that a fit leaves are none of this tweak's business
+    alone = False # True: two of its name in one fit would do neither's work, and are refused
     _learn,joined = None,False
     _xtra = None # for fastcore's `GetAttr`, which would search learner and model for this name at every look-up
 
@@ -80,6 +81,9 @@ class Tweak(Callback):
     def join(self, event_name):
         "Take part in the fit that is under way, from `event_name` on"
         learn,self.joined = self.learn,True
+        if self.alone and [type(cb).__name__ for cb in learn.cbs].count(name := type(self).__name__)>1:
+            raise ValueError(f"{name} is in this fit twice (fastai's of that name counts, too). Give it to the `Learner` or to `fit`, not to both: "
+                             f'`learn.remove_cb({name})` takes it out of the learner.')
         if not isinstance(vars(learn).get('remove_cbs'), FitEnd): learn.remove_cbs = FitEnd(learn)
         learn.remove_cbs.tweaks.append(self)
         if event_name!='before_fit': super().__call__('before_fit')

@@ -80,6 +80,7 @@ class _Pass:
 # %% ../nbs/41_features.ipynb #d31742b7
 class FrozenFeatures(Tweak):
     "Run the frozen body once over the data, and train the head on the features"
+    alone = True
     order = Recorder.order-2 # whoever shortens or watches the loader comes later, and gets the view
     _stateattrs = (*Tweak._stateattrs, 'active', 'cache', 'folder', 'given', 'stand_in', 'moody')
     active,cache,folder,given,stand_in,moody,nbytes = False,(),None,None,None,(),0
