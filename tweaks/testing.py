@@ -36,6 +36,7 @@ from fastai.metrics import accuracy
 from fastai.optimizer import OptimWrapper, SGD
 from fastai.test_utils import RegModel, synth_dbunch
 from fastai.torch_core import TensorImageBW, no_random, params, set_seed
+from .core import check
 
 # %% ../nbs/01_testing.ipynb #bbad2b02
 def test_same(
@@ -495,7 +496,8 @@ def _order(self:_Trial, others=None):
 @patch
 def _precision(self:_Trial, kind, tol):
     self._order([partial(CPUMixedPrecision, kind)])
-    e = self.same(self.fit(self.make_cb(), CPUMixedPrecision(kind)), self.alone, kind, tol)
+    own = rel_err(self.fit(CPUMixedPrecision(kind)), self.fit()) # what the precision does to a fit without the callback
+    e = self.same(self.fit(self.make_cb(), CPUMixedPrecision(kind)), self.alone, kind, tol+2*own)
     return f'weights as in fp32, relative error {e:.1g}'
 
 @patch
@@ -563,6 +565,8 @@ def conform(
     distributed:bool=False, # try two processes as well? It takes ten seconds
 )->pd.DataFrame: # a row per promise: what it is, whether it holds, and the evidence
     "Run a callback through all promises of a tweak, and report which of them hold"
+    check(callable(make_cb) and not isinstance(make_cb, Callback), 'make_cb', make_cb, 'a class or a function that makes the callback', 'Write conform(MyTweak), or conform(lambda: MyTweak(2)).', TypeError)
+    check(callable(make_learn) and not isinstance(make_learn, Learner), 'make_learn', make_learn, 'a function that makes a learner', 'Write a function, or lambda: my_learner(…).', TypeError)
     make_learn()
     t = _Trial(make_cb, make_learn, beside, bad, events)
     tries = {**{f'inert in {k}': partial(t.inert, f) for k,f in _uses.items()}, 'clean after faults': t._clean, 'second fit equals first': t._second_fit,
