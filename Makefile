@@ -44,8 +44,9 @@ export: .venv/installed
 clean: .venv/installed
 	$(BIN)/nbdev_clean
 
-outputs: .venv/installed ## run all notebooks from top to bottom, in place
-	cd nbs && $(QUIET) ../$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --inplace *.ipynb
+NB ?= *.ipynb
+outputs: .venv/installed ## run all notebooks, or $$NB, from top to bottom, in place
+	cd nbs && $(QUIET) ../$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --inplace $(NB)
 	$(MAKE) export clean readme
 
 # $(1), a notebook, as the Markdown page $(2): without hidden cells and directives; links to notebooks lead into nbs/
@@ -67,6 +68,7 @@ check: .venv/installed ## are package, notebooks, README and CONTRIBUTING in ste
 	@$(call markdown,.check/nbs/contributing.ipynb,.check/CONTRIBUTING.md)
 	@diff -r -x __pycache__ tweaks .check/tweaks || { echo 'The package is not in step with the notebooks: run `make export`.'; exit 1; }
 	@diff -rq -x .ipynb_checkpoints -x models nbs .check/nbs || { echo 'A notebook is not clean: run `make clean`.'; exit 1; }
+	@! grep -l '"name": "stderr"' nbs/*.ipynb || { echo 'Warnings in the outputs of these notebooks: run `make outputs NB=…`.'; exit 1; }
 	@diff README.md .check/README.md && diff CONTRIBUTING.md .check/CONTRIBUTING.md && diff pyproject.toml .check/pyproject.toml \
 	    || { echo 'README.md or CONTRIBUTING.md is not in step with its notebook: run `make readme`.'; exit 1; }
 	@rm -rf .check

@@ -93,7 +93,7 @@ def accumulate()->Demo:
         ax.set(xlabel='epoch', ylabel='validation loss', xticks=range(1, 5)); ax.legend()
     return Demo('Gradient accumulation: the big batch in small pieces', pd.DataFrame(rows, columns=['run','steps','validation loss','weights differ by']),
                 f'with n_acc=1000 on 640 samples no parameter changed by a bit; with n_acc=64 batches of 16 gave the weights of batches of 64 to {err:.0e}, '
-                f'without it they are {far["batches of 16"]:.1f} times their size away.', bool(same) and err<1e-4 and far['batches of 16']>.01, draw)
+                f'without it they are {far["batches of 16"]:.1f} times their size away, after four times as many steps.', bool(same) and err<1e-4 and far['batches of 16']>.01, draw)
 
 # %% ../nbs/80_demo.ipynb #53b0f5e5
 def clip()->Demo:
