@@ -50,13 +50,14 @@ def short_len(
 # %% ../nbs/10_short_epoch.ipynb #d4ab1d51
 class ShortEpochCallback(Tweak):
     "Fit just `pct` of each epoch, or `n_batches`; `short_valid=False` validates on everything"
+    alone = True # two would take a part of a part
     order = Recorder.order-1 # Recorder and progress bar look at the loader next; DistributedTrainer has wrapped it by then
     def __init__(self,
         pct:float=0.01, # fraction of the batches to train on, 0 to 1; never less than one batch
         short_valid:bool=True, # shorten the validation as well?
         n_batches:int=None, # run this many batches instead of `pct`, 1 or more; in validation too, with `short_valid`
     ):
-        check_number('pct', pct, lambda o: 0<=o<=1, 'a number from 0 to 1', 'Pass a fraction of the epoch, say 0.1, or `n_batches`.')
+        check_number('pct', pct, lambda o: 0<=o<=1, 'a number from 0 to 1', 'Pass a fraction of the epoch, 0.05 for 5 %, or `n_batches`.')
         check(isinstance(short_valid, bool), 'short_valid', short_valid, 'True or False', 'False validates on everything.', TypeError)
         if n_batches is not None: check_number('n_batches', n_batches, lambda o: o>0, 'a positive int, or None', 'Pass 1 or more, or a `pct`.', Integral)
         self.pct,self.short_valid,self.n_batches = pct,short_valid,n_batches
