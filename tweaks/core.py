@@ -80,10 +80,11 @@ class Tweak(Callback):
 
     def join(self, event_name):
         "Take part in the fit that is under way, from `event_name` on"
-        learn,self.joined = self.learn,True
+        learn = self.learn
         if self.alone and [type(cb).__name__ for cb in learn.cbs].count(name := type(self).__name__)>1:
             raise ValueError(f"{name} is in this fit twice (fastai's of that name counts, too). Give it to the `Learner` or to `fit`, not to both: "
                              f'`learn.remove_cb({name})` takes it out of the learner.')
+        self.joined = True
         if not isinstance(vars(learn).get('remove_cbs'), FitEnd): learn.remove_cbs = FitEnd(learn)
         learn.remove_cbs.tweaks.append(self)
         if event_name!='before_fit': super().__call__('before_fit')
