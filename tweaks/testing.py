@@ -324,9 +324,10 @@ def _break(learn, ev, exc, order, at=None):
 
 def _again(learn, start=None):
     "Put `learn` back to its `start`; without it, return where it is"
-    if start is None: return deepcopy(learn.model.state_dict()), [dl.rng.getstate() for dl in learn.dls.loaders if hasattr(dl, 'rng')]
+    rngs = [dl.rng for dl in learn.dls.loaders if hasattr(dl, 'rng')]
+    if start is None: return deepcopy(learn.model.state_dict()), [o.getstate() for o in rngs]
     learn.model.load_state_dict(start[0])
-    for dl,rng in zip((dl for dl in learn.dls.loaders if hasattr(dl, 'rng')), start[1]): dl.rng.setstate(rng)
+    for rng,state in zip(rngs, start[1]): rng.setstate(state)
     learn.create_opt()
     return learn
 
