@@ -17,7 +17,8 @@ from fastai.callback.core import CancelBatchException, CancelStepException
 from fastai.callback.fp16 import MixedPrecision
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import find_bs, num_distrib
-from .core import Tweak, check, check_number, drop_grads, opt_params
+from .core import Tweak, check, check_number
+from .grads import drop_grads, opt_params
 
 # %% ../nbs/20_accumulate.ipynb #5d90dc13
 def scale_grads(
@@ -33,7 +34,7 @@ def scale_grads(
 class GradientAccumulation(Tweak):
     "Step with the mean gradient over windows of at least `n_acc` samples"
     order,run_valid = MixedPrecision.order-4,False # fp16 multiplies the loss, and unscales the gradients, after us
-    alone = True # two would scale the loss twice
+    one_per_fit = True # two would scale the loss twice
     count,n_steps = 0,0 # samples in the open window; real steps in this fit
     def __init__(self,
         n_acc:int|dict=32, # samples (not batches) in a window, 1 or more, per process; or `{epoch: n_acc}`: from that epoch on, before the first one 1
@@ -222,7 +223,8 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parallel import DistributedDataParallel
 from fastcore.basics import patch
 from fastai.torch_core import find_bs, num_distrib
-from .core import Tweak, check, check_number, opt_params
+from .core import Tweak, check, check_number
+from .grads import opt_params
 
 # %% ../nbs/21_micro_batch.ipynb #a20842f4
 def map_tensors(

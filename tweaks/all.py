@@ -12,8 +12,8 @@ from .core import Tweak
 from .short_epoch import ShortEpochCallback, TimeBudget
 from .accumulate import GradientAccumulation, MicroBatch
 from .clip import AdaptiveClip, GradientClip, PercentileClip, ValueClip
-from .bn_freeze import BnFreeze, bn_report, bn_types, set_bn_eval
+from .batch_norm import BnFreeze, bn_report, bn_types, set_bn_eval
 from .features import FrozenFeatures
-from .loop import FastLoop
+from .fast_loop import FastLoop
 _all_ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'GradientClip', 'ValueClip', 'AdaptiveClip',
          'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types', 'set_bn_eval', 'FrozenFeatures', 'FastLoop']

@@ -18,7 +18,8 @@ from fastcore.meta import delegates
 from fastai.callback.core import CancelStepException
 from fastai.callback.fp16 import MixedPrecision, NonNativeMixedPrecision
 from fastai.learner import ValueMetric
-from .core import Tweak, check, check_number, opt_params
+from .core import Tweak, check, check_number
+from .grads import opt_params
 
 # %% ../nbs/30_clip.ipynb #158f9bc0
 def clip_norm(

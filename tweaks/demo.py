@@ -24,10 +24,11 @@ from fastai.optimizer import SGD
 from fastai.test_utils import synth_learner
 from fastai.torch_core import default_device, set_seed
 from .accumulate import GradientAccumulation
-from .bn_freeze import BnFreeze
+from .batch_norm import BnFreeze
 from .clip import GradientClip
 from .short_epoch import ShortEpochCallback
-from .testing import Steps, digits, digits_dls, digits_learner, digits_model, hush, quiet, rel_err, weights
+from .data import digits, digits_dls, digits_learner, digits_model, quiet
+from .testing import Steps, hush, rel_err, weights
 
 # %% ../nbs/80_demo.ipynb #9d71f933
 @dataclass

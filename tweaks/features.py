@@ -21,7 +21,8 @@ from fastprogress.fastprogress import progress_bar
 from fastai.data.load import DataLoader, _FakeLoader
 from fastai.learner import Recorder
 from fastai.torch_core import no_random, num_distrib, to_device
-from .core import Tweak, check_number, drop_grads
+from .core import Tweak, check_number
+from .grads import drop_grads
 
 # %% ../nbs/41_features.ipynb #4124a91e
 def _view(dl, num_workers=0, **methods):
@@ -80,7 +81,7 @@ class _Pass:
 # %% ../nbs/41_features.ipynb #d31742b7
 class FrozenFeatures(Tweak):
     "Run the frozen body once over the data, and train the head on the features"
-    alone = True
+    one_per_fit = True
     order = Recorder.order-2 # whoever shortens or watches the loader comes later, and gets the view
     _stateattrs = (*Tweak._stateattrs, 'active', 'cache', 'folder', 'given', 'stand_in', 'moody')
     active,cache,folder,given,stand_in,moody,nbytes = False,(),None,None,None,(),0

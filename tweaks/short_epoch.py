@@ -50,7 +50,7 @@ def short_len(
 # %% ../nbs/10_short_epoch.ipynb #d4ab1d51
 class ShortEpochCallback(Tweak):
     "Fit just `pct` of each epoch, or `n_batches`; `short_valid=False` validates on everything"
-    alone = True # two would take a part of a part
+    one_per_fit = True # two would take a part of a part
     order = Recorder.order-1 # Recorder and progress bar look at the loader next; DistributedTrainer has wrapped it by then
     def __init__(self,
         pct:float=0.01, # fraction of the batches to train on, 0 to 1; never less than one batch
