@@ -49,7 +49,7 @@ class Tweak(Callback):
         self._learn = learn
 
     def __setattr__(self, name, value):
-        "As fastai's, which warns about hiding an attribute of the learner; attributes that the tweak has already are meant"
+        "As fastai's, which warns about hiding an attribute of the learner, but for names that the tweak has already"
         known = hasattr(type(self), name) or name in vars(self)
         (object if known else Callback).__setattr__(self, name, value)
 
@@ -70,8 +70,8 @@ def _join(self:Tweak, fit, event_name):
     "Take part in `fit`, an `ExitStack`, from `event_name` on"
     learn,name = self.learn,type(self).__name__
     if self.one_per_fit and [type(cb).__name__ for cb in learn.cbs].count(name)>1:
-        raise ValueError(f"{name} is in this fit twice (fastai's own {name} counts, too). Give it to the `Learner` or to `fit`, "
-                         f'not to both: `learn.remove_cb({name})` takes it out of the learner.')
+        raise ValueError(f"{name} is in this fit twice (fastai's own {name} counts, too). Give it to the `Learner` or "
+                         f'to `fit`, not to both: `learn.remove_cb({name})` takes it out of the learner.')
     if self._joined: # a fit within the one that it takes part in
         fit.callback(vars(self).update, dict(vars(self)))
         fit.enter_context(grads_aside(learn))
@@ -91,10 +91,12 @@ def _outside(self:Tweak, event_name):
     "An event while `self.learn` is not being fitted: nothing to do, unless it comes from a fit that we cannot see"
     name = type(self).__name__
     if any(cb is self for l in list(_fits) if _fits[l] for cb in l.cbs):
-        raise ValueError(f'One {name} is in two learners, and would work in the second only. Make one for each: `cbs={name}(…)`.')
+        raise ValueError(f'One {name} is in two learners, and would work in the second only. Make one for each: '
+                         f'`cbs={name}(…)`.')
     if event_name=='before_train' and self._learn is not None:
-        raise RuntimeError(f'{name} cannot see this fit: it does not go through `Learner.fit`, which the tweaks watch to know when a fit '
-                           f'begins and ends. If {type(self._learn).__name__} has a `fit` of its own, let it call `super().fit(…)`.')
+        raise RuntimeError(f'{name} cannot see this fit: it does not go through `Learner.fit`, which the tweaks watch to '
+                           'know when a fit begins and ends. '
+                           f'If {type(self._learn).__name__} has a `fit` of its own, let it call `super().fit(…)`.')
 
 # %% ../nbs/00_core.ipynb #2a1f6f18
 @patch
@@ -146,7 +148,8 @@ def bare_model(
     m:nn.Module, # any model
 )->nn.Module: # the model inside its wrappers, or `m` itself
     "`m` without `DataParallel`, `DistributedDataParallel` and `torch.compile` around it"
-    while inner := m.module if isinstance(m, (nn.DataParallel, DistributedDataParallel)) else m._modules.get('_orig_mod'): m = inner
+    wrappers = nn.DataParallel,DistributedDataParallel
+    while inner := m.module if isinstance(m, wrappers) else m._modules.get('_orig_mod'): m = inner
     return m
 
 # %% ../nbs/00_core.ipynb #2a1f6f27
