@@ -1,5 +1,5 @@
 # `make demo` and `make test` need nothing but Python 3.10 or newer: they make their own environment in `.venv`.
-.PHONY: demo test test-newest docs check-docs prepare export clean readme outputs check
+.PHONY: demo test test-newest docs check-docs quarto prepare export clean readme outputs check
 PYTHON ?= python3
 BIN := .venv/bin
 NEW := .venv-newest/bin
@@ -35,6 +35,9 @@ docs: .venv/installed ## the site, without Quarto, in _site; fails on a warning,
 check-docs: .venv/installed ## open each of its pages in Chromium (of the system, or $$CHROMIUM), wide and narrow
 	$(BIN)/python docs/check.py
 
+quarto: .venv/installed ## the same pages with Quarto, for those who have it, in _docs
+	$(BIN)/nbdev_docs
+
 prepare: export clean readme ## all that is generated, then the tests
 	$(MAKE) test
 
@@ -44,8 +47,8 @@ export: .venv/installed
 clean: .venv/installed
 	$(BIN)/nbdev_clean
 
-NB ?= *.ipynb
-outputs: .venv/installed ## run all notebooks, or $$NB, from top to bottom, in place
+NB ?= *.ipynb proofs/*.ipynb
+outputs: .venv/installed ## run all notebooks, or those named by NB (`NB=proofs/20_accumulate.ipynb`), top to bottom, in place
 	cd nbs && $(QUIET) ../$(BIN)/jupyter nbconvert --log-level=WARN --to notebook --execute --inplace $(NB)
 	$(MAKE) export clean readme
 
@@ -54,7 +57,7 @@ define markdown
 $(BIN)/jupyter nbconvert --log-level=WARN --to markdown --stdout $(1) \
     --RegexRemovePreprocessor.enabled=True --RegexRemovePreprocessor.patterns='["^#\\|\\s*hide"]' \
     | awk '/^```/ {f=!f; if (f && $$0=="```") $$0="```python"} !/^#\|/' \
-    | sed -E 's#\]\(([0-9a-z_]+\.ipynb|images/)#](nbs/\1#g' | cat -s > $(2)
+    | sed -E 's#\]\(([0-9a-z_/]+\.ipynb|images/)#](nbs/\1#g' | cat -s > $(2)
 endef
 
 readme: .venv/installed
@@ -68,7 +71,7 @@ check: .venv/installed ## are package, notebooks, README and CONTRIBUTING in ste
 	@$(call markdown,.check/nbs/contributing.ipynb,.check/CONTRIBUTING.md)
 	@diff -r -x __pycache__ tweaks .check/tweaks || { echo 'The package is not in step with the notebooks: run `make export`.'; exit 1; }
 	@diff -rq -x .ipynb_checkpoints -x models nbs .check/nbs || { echo 'A notebook is not clean: run `make clean`.'; exit 1; }
-	@! grep -l '"name": "stderr"' nbs/*.ipynb || { echo 'Warnings in the outputs of these notebooks: run `make outputs NB=…`.'; exit 1; }
+	@! grep -l '"name": "stderr"' nbs/*.ipynb nbs/proofs/*.ipynb || { echo 'Warnings in the outputs of these notebooks: run `make outputs NB=…`.'; exit 1; }
 	@diff README.md .check/README.md && diff CONTRIBUTING.md .check/CONTRIBUTING.md && diff pyproject.toml .check/pyproject.toml \
 	    || { echo 'README.md or CONTRIBUTING.md is not in step with its notebook: run `make readme`.'; exit 1; }
 	@rm -rf .check
