@@ -1,16 +1,16 @@
-"""The site without Quarto: nbdev processes the notebooks, this file turns them into pages for Sphinx, and checks the links of what comes out.
-Run it from the project's root: `python docs/build.py`."""
+"""The site without Quarto: nbdev processes the notebooks, this file turns them into pages for Sphinx,
+and checks the links of what comes out. Run it from the project's root: `python docs/build.py`."""
 import json, re, shutil, subprocess, sys
-from collections import defaultdict
 from configparser import ConfigParser
 from pathlib import Path
+from posixpath import dirname, join, normpath, relpath
 from urllib.parse import unquote, urldefrag, urlparse
 
 import yaml
 from bs4 import BeautifulSoup
 
 root = Path(__file__).resolve().parents[1]
-proc,src,site = root/'_proc',root/'_sphinx',root/'_site'
+nbs,proc,src,site = root/'nbs',root/'_proc',root/'_sphinx',root/'_site'
 cfg = ConfigParser(delimiters=['='])
 cfg.read(root/'settings.ini', encoding='utf-8')
 cfg = cfg['DEFAULT']
@@ -19,26 +19,28 @@ repo,branch,host = cfg['git_url'],cfg['branch'],cfg['doc_host']+cfg['doc_baseurl
 def sidebar():
     "`(caption, pages)` of each section; every notebook must be in it, and nothing else"
     sections = [(o.get('section'), o['contents']) if isinstance(o, dict) else (None, [o])
-                for o in yaml.safe_load((root/'nbs'/'sidebar.yml').read_text())['website']['sidebar']['contents']]
+                for o in yaml.safe_load((nbs/'sidebar.yml').read_text())['website']['sidebar']['contents']]
     listed = [p for _,ps in sections for p in ps]
-    found = [p.name for p in (root/'nbs').glob('*.ipynb') if p.name[0] not in '_.']
-    missing,unknown = sorted(set(found)-set(listed)),[p for p in listed if not (root/'nbs'/p).exists()]
+    found = {p.as_posix() for p in (o.relative_to(nbs) for o in nbs.rglob('*.ipynb'))
+             if not any(o[0] in '_.' for o in p.parts)}
+    missing,unknown = sorted(found-set(listed)),[p for p in listed if not (nbs/p).exists()]
     twice = sorted({p for p in listed if listed.count(p)>1})
-    if missing or unknown or twice: sys.exit(f'nbs/sidebar.yml: not listed: {missing}, no such page: {unknown}, listed twice: {twice}')
+    if missing or unknown or twice:
+        sys.exit(f'nbs/sidebar.yml: not listed: {missing}, no such page: {unknown}, listed twice: {twice}')
     return sections
 
 def front(nb):
     "The front matter that nbdev made of the first cell"
     return yaml.safe_load(''.join(nb['cells'][0]['source']).strip().strip('-'))
 
-def links(md, pages):
-    "`md` with links to notebooks, and to their pages on the web, as links between our pages; `pages` maps notebooks to names"
-    def page(m):
-        name,frag = pages.get(m[1], m[1].removesuffix('.html')),m[2] or ''
-        return f']({name}.ipynb{frag})' if m[1] in pages or name in pages.values() else m[0]
-    md = re.sub(r'\]\(([\w/]+\.ipynb)(#[^)\s]*)?\)', page, md)
-    md = re.sub(rf'\]\({re.escape(host)}/(\w+\.html)(#[^)\s]*)?\)', page, md)
-    md = re.sub(r'\[!\[([^]]*)\]\(https://colab[^)]*\)\](\(https://colab[^)]*\))', r'[\1]\2{.colab}', md) # the badge would be loaded from elsewhere
+def links(md, file, pages):
+    "`md` of the notebook `file`, with links to notebooks and to their pages on the web as links between our pages"
+    folder = dirname(file)
+    def link(m, name): return f']({relpath(name, folder or ".")}.ipynb{m[2] or ""})' if name in pages.values() else m[0]
+    md = re.sub(r'\]\(([\w./]+\.ipynb)(#[^)\s]*)?\)', lambda m: link(m, pages.get(normpath(join(folder, m[1])))), md)
+    md = re.sub(rf'\]\({re.escape(host)}/([\w/]+)\.html(#[^)\s]*)?\)', lambda m: link(m, m[1]), md)
+    # the badge would be loaded from elsewhere
+    md = re.sub(r'\[!\[([^]]*)\]\(https://colab[^)]*\)\](\(https://colab[^)]*\))', r'[\1]\2{.colab}', md)
     return re.sub(r'\{target="_blank"[^}]*\}', '{.source}', md)
 
 def fences(md, f):
@@ -47,30 +49,41 @@ def fences(md, f):
     return ''.join(re.sub(r'\[(`[^`]+`)\]\(http[^)]*\)', r'\1', o) if i%2 else f(o) for i,o in enumerate(parts))
 
 def docs_first(cells):
-    "`cells` with each library cell after the `show_doc`s of all that it defines; nbdev puts one of them before it, and the others after"
+    "`cells` with each library cell after the `show_doc`s of what it defines; nbdev puts but one before it"
     i = len(cells)-1
     while i>=0:
         text = ''.join(cells[i]['source'])
-        while i+1<len(cells) and text.startswith('#| code-fold') and (m := re.search(r'^show_doc\((?:\w+\.)?(\w+)\)', ''.join(cells[i+1]['source']), re.M)) \
-              and re.search(rf'^(def|class) {m[1]}\b', text, re.M): cells[i:i+2] = cells[i+1],cells[i]; i += 1
+        while i+1<len(cells) and text.startswith('#| code-fold'):
+            m = re.search(r'^show_doc\((?:\w+\.)?(\w+)\)', ''.join(cells[i+1]['source']), re.M)
+            if not m or not re.search(rf'^(def|class) {m[1]}\b', text, re.M): break
+            cells[i:i+2] = cells[i+1],cells[i]
+            i += 1
         i -= 1
     return cells
 
 class Page:
-    "One processed notebook on its way to Sphinx"
-    def __init__(self, path, pages):
-        self.nb,self.pages,self.level,self.docs = json.loads(path.read_text()),pages,1,[]
-        meta = front(self.nb)
-        self.title,self.about,self.file = meta['title'],meta.get('description', ''),path.name
-        cells = [self.head(), *filter(None, map(self.cell, docs_first(self.nb['cells'][1:])))]
-        for i,c in enumerate(cells): c.setdefault('id', f'page-{i}')
-        self.nb = dict(cells=cells, nbformat=4, nbformat_minor=5, metadata=dict(kernelspec=dict(name='python3', display_name='python3'),
-                       language_info=dict(name='python', pygments_lexer='ipython3'), myst=dict(html_meta=dict(description=self.about.replace('`', '')))))
+    "The processed notebook `file` on its way to Sphinx"
+    def __init__(self, file, pages):
+        self.file,self.pages,self.level,self.docs = file,pages,1,[]
+        nb = json.loads((proc/file).read_text())
+        meta = front(nb)
+        about = meta.get('description', '')
+        self.cells = [self.head(meta['title'], about, 'code-fold' in str(nb)),
+                      *filter(None, map(self.cell, docs_first(nb['cells'][1:])))]
+        if file=='index.ipynb': self.cells += map(self.markdown, toctrees(pages))
+        for i,c in enumerate(self.cells): c.setdefault('id', f'page-{i}')
+        self.metadata = dict(kernelspec=dict(name='python3', display_name='python3'),
+                             language_info=dict(name='python', pygments_lexer='ipython3'),
+                             myst=dict(html_meta=dict(description=about.replace('`', ''))))
 
-    def markdown(self, text, **kwargs): return dict(cell_type='markdown', metadata={}, source=fences(text, lambda o: links(o, self.pages)), **kwargs)
-    def head(self):
-        edges = ' Code with an orange edge is the library, code with a blue one shows and tests it.'*any('code-fold' in ''.join(c['source']) for c in self.nb['cells'])
-        return self.markdown(f'# {self.title}\n\n{{.lead}}\n{self.about}\n\n{{.notebook}}\nThis page is the notebook [{self.file}]({repo}/blob/{branch}/nbs/{self.file}).{edges}')
+    def markdown(self, text, **kwargs):
+        text = fences(text, lambda o: links(o, self.file, self.pages))
+        return dict(cell_type='markdown', metadata={}, source=text, **kwargs)
+
+    def head(self, title, about, library):
+        edges = ' Code with an orange edge is the library, code with a blue one shows and tests it.'*library
+        return self.markdown(f'# {title}\n\n{{.lead}}\n{about}\n\n{{.notebook}}\n'
+                             f'This page is the notebook [{self.file}]({repo}/blob/{branch}/nbs/{self.file}).{edges}')
 
     def cell(self, c):
         text = ''.join(c['source'])
@@ -85,39 +98,58 @@ class Page:
         if 'code-fold' in said: # the source follows its `show_doc`s: the signature once is enough
             for d in self.docs: d['source'] = re.sub(r'```python\n.*?\n```\n*', '', d['source'], flags=re.S)
         self.docs = []
-        meta = dict(tags=[t for k,t in (('echo','remove-input'), ('output','remove-output')) if said.get(k)=='false'] + ['library']*('code-fold' in said))
+        hidden = [t for k,t in (('echo','remove-input'), ('output','remove-output')) if said.get(k)=='false']
+        meta = dict(tags=hidden + ['library']*('code-fold' in said))
         if 'fig-alt' in said: meta['mystnb'] = dict(image=dict(alt=said['fig-alt'].strip('"\'')))
         code = re.sub(r'^#\|.*\n?', '', text, flags=re.M).strip('\n')
-        if code: return dict(cell_type='code', id=c['id'], metadata=meta, source=code, execution_count=None, outputs=c['outputs'])
+        if code: return dict(c, metadata=meta, source=code, execution_count=None)
 
     def shown(self, c):
         "The cell of a `show_doc`: what it gave, as text of the page, with a heading one level below the last"
-        md = '\n\n'.join(''.join(o['data'].get('text/markdown', '')) for o in c['outputs'] if 'data' in o).removeprefix('---\n')
-        md = re.sub(r"<(?:class|function) '?(?:[\w<>]+\.)*(\w+)[^>]*>", r'\1', md) # in defaults
-        md = re.sub(r'\(\s*after_create:NoneType=None.*?\)', '()', md, flags=re.S) # any callback has these, none of ours takes them
+        md = '\n\n'.join(''.join(o['data'].get('text/markdown', '')) for o in c['outputs'] if 'data' in o)
+        md = re.sub(r"<(?:class|function) '?(?:[\w<>]+\.)*(\w+)[^>]*>", r'\1', md.removeprefix('---\n')) # in defaults
+        # any callback has these, none of ours takes them
+        md = re.sub(r'\(\s*after_create:NoneType=None.*?\)', '()', md, flags=re.S)
         md = re.sub(r'```python\ndef (?=[A-Z])', '```python\nclass ', md)
-        self.docs.append(self.markdown(re.sub(r'^#+ ', '#'*min(3, self.level+1)+' ', md, count=1, flags=re.M), id=c['id']))
+        md = re.sub(r'^#+ ', '#'*min(3, self.level+1)+' ', md, count=1, flags=re.M)
+        self.docs.append(self.markdown(md, id=c['id']))
         return self.docs[-1]
+
+def toctrees(pages):
+    "Sphinx's tables of contents, one for each section of the sidebar"
+    for caption,files in sidebar():
+        entries = '\n'.join('Overview <self>' if f=='index.ipynb' else pages[f] for f in files)
+        yield f'```{{toctree}}\n:hidden:\n{f":caption: {caption}" if caption else ""}\n\n{entries}\n```'
 
 def convert():
     "Write the pages that Sphinx reads"
-    sections = sidebar()
-    files = [p for _,ps in sections for p in ps]
-    pages = {f: Path(front(json.loads((proc/f).read_text()))['output-file']).stem if f.endswith('.ipynb') else Path(f).stem for f in files}
-    shutil.rmtree(src, ignore_errors=True); src.mkdir()
-    for f in files:
+    pages = {}
+    for f in (f for _,files in sidebar() for f in files):
+        name = front(json.loads((proc/f).read_text()))['output-file'] if f.endswith('.ipynb') else f
+        pages[f] = join(dirname(f), Path(name).stem)
+    shutil.rmtree(src, ignore_errors=True)
+    shutil.copytree(nbs/'images', src/'images')
+    for f,name in pages.items():
+        to = src/(name+Path(f).suffix)
+        to.parent.mkdir(exist_ok=True)
         if f.endswith('.ipynb'):
-            p = Page(proc/f, pages)
-            if f=='index.ipynb': p.nb['cells'] += [p.markdown(o, id=f'toc-{i}') for i,o in enumerate(toctrees(sections, pages))]
-            (src/f'{pages[f]}.ipynb').write_text(json.dumps(p.nb))
-        else: shutil.copy(root/'nbs'/f, src)
-    shutil.copytree(root/'nbs'/'images', src/'images', dirs_exist_ok=True)
+            p = Page(f, pages)
+            to.write_text(json.dumps(dict(cells=p.cells, metadata=p.metadata, nbformat=4, nbformat_minor=5)))
+        else: shutil.copy(nbs/f, to)
 
-def toctrees(sections, pages):
-    "Sphinx's tables of contents, one for each section of the sidebar"
-    for caption,ps in sections:
-        entries = '\n'.join('Overview <self>' if p=='index.ipynb' else pages[p] for p in ps)
-        yield f'```{{toctree}}\n:hidden:\n{f":caption: {caption}" if caption else ""}\n\n{entries}\n```'
+# old addresses, and where their pages are now
+moved = dict(bn_freeze='batch_norm', loop='fast_loop', compose='proofs/pairs', benchmarks='proofs/benchmarks',
+             faults='proofs/faults', two_processes='proofs/two_processes')
+
+def redirects():
+    "Let old addresses lead to the pages of today"
+    for old,new in moved.items():
+        (site/f'{old}.html').write_text(f'''<!DOCTYPE html>
+<title>Moved</title>
+<link rel="canonical" href="{host}/{new}.html">
+<script>location.replace("{new}.html" + location.hash)</script>
+<a href="{new}.html">This page has moved.</a>
+''')
 
 def check_links():
     "Every link inside the site leads somewhere, every link to our repository to a file, every picture has a text"
@@ -130,20 +162,24 @@ def check_links():
                 url,frag = urldefrag(o[attr])
                 u = urlparse(url)
                 n += 1
-                if url.startswith(host) and o.get('rel')!=['canonical']: bad.append((p, o[attr], 'is a page of this site: link to the notebook'))
+                if url.startswith(host) and o.get('rel')!=['canonical']:
+                    bad.append((p, o[attr], 'is a page of this site: link to the notebook'))
                 elif m := re.match(rf'{re.escape(repo)}/(?:blob|tree)/{branch}/([^#]+)$', url):
                     if not (root/m[1]).exists(): bad.append((p, o[attr], 'is not in the repository'))
                 elif not u.scheme and not u.netloc:
                     to = (p.parent/unquote(u.path)).resolve() if u.path else p
                     if to.is_dir(): to = to/'index.html'
                     if not to.exists(): bad.append((p, o[attr], 'is dead'))
-                    elif to in ids and unquote(frag) not in ids[to] and not o.get('class')==['skip-to-content']: bad.append((p, o[attr], 'has no such place on its page'))
+                    elif to in ids and unquote(frag) not in ids[to]:
+                        bad.append((p, o[attr], 'has no such place on its page'))
                 elif tag!='a' and o.get('rel')!=['canonical']: bad.append((p, o[attr], 'is loaded from elsewhere'))
         for o in s.find_all(string=lambda t: '](' in t):
-            if not o.find_parent(('pre', 'code', 'script')): bad.append((p, str(o).strip()[:60], 'is a link that did not become one'))
+            if not o.find_parent(('pre', 'code', 'script')):
+                bad.append((p, str(o).strip()[:60], 'is a link that did not become one'))
         for o in s.find_all('img'):
             alt = o.get('alt', '')
-            if len(alt)<20 or '_images' in alt: bad.append((p, o['src'][-40:], 'is a picture without alternative text: write `#| fig-alt: …` as the first line of its cell'))
+            if len(alt)<20 or '_images' in alt:
+                bad.append((p, o['src'][-40:], 'is a picture without text: begin its cell with `#| fig-alt: …`'))
     for p,what,why in bad: print(f'{p.relative_to(site)}: {what} {why}')
     print(f'{len(soups)} pages, {n} links, {len(bad)} faults')
     return not bad
@@ -153,9 +189,11 @@ def run(*args):
 
 if __name__=='__main__':
     if '--keep' not in sys.argv: # process anew
-        run(sys.executable, '-W', 'ignore', '-c', 'from nbdev.quarto import refresh_quarto_yml; from nbdev.serve import proc_nbs; refresh_quarto_yml(); proc_nbs(force=True)')
+        run(sys.executable, '-W', 'ignore', '-c', 'from nbdev.serve import proc_nbs; proc_nbs(force=True)')
     convert()
     shutil.rmtree(site, ignore_errors=True)
-    run(sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html', '-d', src/'.doctrees', '-c', root/'docs', src, site)
+    run(sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html', '-d', src/'.doctrees',
+        '-c', root/'docs', src, site)
+    redirects()
     shutil.rmtree(root/'jupyter_execute', ignore_errors=True) # myst-nb's copies of the notebooks
     sys.exit(not check_links())
