@@ -193,7 +193,7 @@ def _checked_weight(w, first):
     ok = isinstance(w, Real) and w>=0
     if isinstance(w, torch.Tensor): ok = w.dim()==0 and (not first or bool(w>=0))
     check(ok, 'weight(learn)', w, 'a number or a 0-dim tensor of 0 or more', _weight_fix)
-    return w.float() if isinstance(w, torch.Tensor) else w
+    return w
 
 # %% ../nbs/20_accumulate.ipynb #369e612e
 @patch

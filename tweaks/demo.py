@@ -40,7 +40,9 @@ class Demo:
     holds:bool         # does what is claimed show?
     draw:callable      # draws it into a matplotlib `Axes`
 
-    def __str__(self): return f'{self.table.to_string(index=False)}\n\n{fill(("HOLDS: " if self.holds else "DOES NOT HOLD: ")+self.verdict, 100)}\n'
+    def __str__(self):
+        verdict = fill(('HOLDS: ' if self.holds else 'DOES NOT HOLD: ')+self.verdict, 100)
+        return f'{self.table.to_string(index=False)}\n\n{verdict}\n'
 
 # %% ../nbs/80_demo.ipynb #3e0fe6a7
 def _fit(learn, n_epoch, fit='fit', *args, cbs=None):
@@ -63,12 +65,14 @@ def short_epoch()->Demo:
         rows.append((run, len(learn.steps), len(rec.losses), len(rec.values[-1]), max(rec.lrs), rec.lrs[-1]))
     want = 3*round(.1*n)
     ok = rows[1][1:4]==(want, want, 3) and rows[1][5]<rows[1][4]/20
-    table = pd.DataFrame(rows, columns=['run','batches trained','batches recorded','columns logged','highest lr','last lr'])
+    columns = ['run','batches trained','batches recorded','columns logged','highest lr','last lr']
+    table = pd.DataFrame(rows, columns=columns)
     def draw(ax):
         for k,v in lrs.items(): ax.plot([i/len(v) for i in range(len(v))], v, '.-', label=k)
         ax.set(xlabel='share of the training', ylabel='learning rate'); ax.legend()
     return Demo('Short epochs: a tenth of the batches, everything else as usual', table,
-                f'{rows[1][1]} of {3*n} batches were trained and recorded, {want} were asked for, and the schedule came down from {rows[1][4]:.3f} to {rows[1][5]:.4f}.', ok, draw)
+                f'{rows[1][1]} of {3*n} batches were trained and recorded, {want} were asked for, '
+                f'and the schedule came down from {rows[1][4]:.3f} to {rows[1][5]:.4f}.', ok, draw)
 
 # %% ../nbs/80_demo.ipynb #51e88fd4
 def accumulate()->Demo:
@@ -80,7 +84,9 @@ def accumulate()->Demo:
     after = learn.recorder.values[-1][1]
     same = after==before and all((a.to(b.device)==b).all() for a,b in zip(was, weights(learn.model)))
     res = {}
-    for run,bs,cbs in ('batches of 64', 64, []), ('batches of 16', 16, []), ('batches of 16, GradientAccumulation(64)', 16, [GradientAccumulation(64)]):
+    runs = {'batches of 64': (64, []), 'batches of 16': (16, []),
+            'batches of 16, GradientAccumulation(64)': (16, [GradientAccumulation(64)])}
+    for run,(bs,cbs) in runs.items():
         set_seed(1)
         learn = _fit(make(digits_model(bn=False), bs=bs, cbs=[Steps(), *cbs]), 4)
         res[run] = learn.model,len(learn.steps),[v[1] for v in learn.recorder.values]
@@ -92,9 +98,12 @@ def accumulate()->Demo:
     def draw(ax):
         for (k,(*_,ls)),style in zip(res.items(), ('o-','s-','x--')): ax.plot(range(1, 5), ls, style, label=k)
         ax.set(xlabel='epoch', ylabel='validation loss', xticks=range(1, 5)); ax.legend()
-    return Demo('Gradient accumulation: the big batch in small pieces', pd.DataFrame(rows, columns=['run','steps','validation loss','weights differ by']),
-                f'with n_acc=1000 on 640 samples no parameter changed by a bit; with n_acc=64 batches of 16 gave the weights of batches of 64 to {err:.0e}, '
-                f'without it they are {far["batches of 16"]:.1f} times their size away, after four times as many steps.', bool(same) and err<1e-4 and far['batches of 16']>.01, draw)
+    table = pd.DataFrame(rows, columns=['run','steps','validation loss','weights differ by'])
+    ok = bool(same) and err<1e-4 and far['batches of 16']>.01
+    return Demo('Gradient accumulation: the big batch in small pieces', table,
+                'with n_acc=1000 on 640 samples no parameter changed by a bit; with n_acc=64 batches of 16 gave the weights of '
+                f'batches of 64 to {err:.0e}, without it they are {far["batches of 16"]:.1f} times their size away, '
+                'after four times as many steps.', ok, draw)
 
 # %% ../nbs/80_demo.ipynb #53b0f5e5
 def clip()->Demo:
@@ -102,7 +111,8 @@ def clip()->Demo:
     rows,curves = [],{}
     for run,max_norm in ('without', None), ('GradientClip', .1):
         set_seed(42)
-        learn = _fit(_learner(digits_model(bn=False), bs=32, lr=.6, opt_func=partial(SGD, mom=.9)), 4, cbs=GradientClip(max_norm) if max_norm else None)
+        cb = GradientClip(max_norm) if max_norm else None
+        learn = _fit(_learner(digits_model(bn=False), bs=32, lr=.6, opt_func=partial(SGD, mom=.9)), 4, cbs=cb)
         set_seed(99)
         line = _fit(quiet(synth_learner(lr=1.1)), 3, cbs=GradientClip() if max_norm else None)
         curves[run] = [v[1] for v in learn.recorder.values]
@@ -114,7 +124,8 @@ def clip()->Demo:
         for k,v in curves.items(): ax.plot(range(1, 5), v, 'o-', label=k)
         ax.set(xlabel='epoch', ylabel='validation loss (digits)', xticks=range(1, 5)); ax.legend()
     return Demo('Gradient clipping: a learning rate that is too high', table,
-                f'the digits are read with {rows[1][1]:.0%} accuracy instead of {rows[0][1]:.0%}, and the line of fastai\'s page ends at a loss of {rows[1][3]:.2f} instead of {rows[0][3]:.0f}.', ok, draw)
+                f'the digits are read with {rows[1][1]:.0%} accuracy instead of {rows[0][1]:.0%}, and the line of fastai\'s '
+                f'page ends at a loss of {rows[1][3]:.2f} instead of {rows[0][3]:.0f}.', ok, draw)
 
 # %% ../nbs/80_demo.ipynb #5f49cd26
 def bn_freeze()->Demo:
@@ -134,12 +145,16 @@ def bn_freeze()->Demo:
             drift[run].append(rel_err(model[0][1].running_mean, body[1].running_mean))
         with torch.no_grad(): after = model[0].eval()(x)
         rows.append((run, drift[run][-1], rel_err(after, before), learn.recorder.values[-1][2]))
-    table = pd.DataFrame(rows, columns=['run','first running mean moved by','features of 0–4 changed by','accuracy on 5–9'])
+    columns = ['run','first running mean moved by','features of 0–4 changed by','accuracy on 5–9']
+    table = pd.DataFrame(rows, columns=columns)
     def draw(ax):
         for k,v in drift.items(): ax.plot(range(4), v, 'o-', label=k)
-        ax.set(xlabel='epoch on the digits 5–9', ylabel='relative change of the running mean', xticks=range(4)); ax.legend()
+        ax.set(xlabel='epoch on the digits 5–9', ylabel='relative change of the running mean', xticks=range(4))
+        ax.legend()
     return Demo('Frozen batch norm: two heads on one body', table,
-                f'without it the frozen body\'s features changed by {rows[0][2]:.1%}, with it not by a bit. (The price: the new head reads {rows[1][3]:.0%} of its digits, instead of {rows[0][3]:.0%}.)', rows[0][2]>.05 and rows[1][1]==rows[1][2]==0, draw)
+                f'without it the frozen body\'s features changed by {rows[0][2]:.1%}, with it not by a bit. (The price: the new '
+                f'head reads {rows[1][3]:.0%} of its digits, instead of {rows[0][3]:.0%}.)',
+                rows[0][2]>.05 and rows[1][1]==rows[1][2]==0, draw)
 
 # %% ../nbs/80_demo.ipynb #18b66380
 demos = dict(short_epoch=short_epoch, accumulate=accumulate, clip=clip, bn_freeze=bn_freeze)
@@ -151,7 +166,8 @@ def tweaks_demo(
     args:list=None, # command line arguments (None: those of the process)
 )->int: # exit status: 0, or 1 when a demonstration does not hold; a wrong argument exits with 2
     "Run the demonstrations"
-    p = _Parser('tweaks_demo', description='Four training-loop tweaks, each without and with it, on handwritten digits.')
+    about = 'Four training-loop tweaks, each without and with it, on handwritten digits.'
+    p = _Parser('tweaks_demo', description=about)
     p.add_argument('--only', metavar='NAME', help=f'run one of {", ".join(demos)}')
     p.add_argument('--out', metavar='DIR', type=Path, help='write a picture of each to this folder')
     a = p.parse_args(args)
