@@ -74,7 +74,7 @@ def set_bn_eval(
         elif why_not==_traced: warnings.warn(_cannot_hold(name))
 
 def _cannot_hold(name):
-    return f'The statistics of `{name}` go on moving: {_traced}. Script the model instead, or trace it in eval mode.'
+    return f'The statistics of `{name}` go on moving: {_traced}. Script the model, or trace it in eval mode.'
 
 # %% ../nbs/40_batch_norm.ipynb #a91a8936
 def bn_report(
@@ -118,10 +118,11 @@ class BnFreeze(Tweak):
 
 def _nothing_frozen(norms, train_bn):
     "Why BnFreeze has no effect, and what to do"
-    if not norms: return ('BnFreeze has no effect: the model has no batch norm with statistics, neither one of `bn_types` nor '
-                          'a scripted one. Leave it out; put norms of another kind in eval mode yourself.')
-    todo = ('Frozen groups train their batch norms by default: create the learner with `train_bn=False`, then `freeze()`.'
-            if train_bn else 'Freeze part of the model first, say with `learn.freeze()`. `bn_report(learn.model)` lists all.')
+    if not norms: return ('BnFreeze has no effect: the model has no batch norm with statistics, neither one of `bn_types` '
+                          'nor a scripted one. Leave it out; put norms of another kind in eval mode yourself.')
+    todo = 'Freeze part of the model first, say with `learn.freeze()`. `bn_report(learn.model)` lists the layers.'
+    if train_bn: todo = ('Frozen groups train their batch norms by default: '
+                         'create the learner with `train_bn=False`, then `freeze()`.')
     name,_,why_not = norms[0]
     return f'BnFreeze has no effect: none of the {len(norms)} batch norms is frozen (`{name}`: {why_not}). {todo}'
 
@@ -161,7 +162,7 @@ def _watched(norms):
         seen[l] = _pool(seen[l], new) if l in seen else new
         l.training = new[0]>1 or isinstance(l, _InstanceNorm)
         if not l.training: _store(l, *seen[l])
-    hooks = [l.register_forward_pre_hook(see) for l in norms]
+    hooks = [l.register_forward_pre_hook(see) for l in norms if isinstance(l, bn_types)] # scripted ones have no hooks
     try: yield seen
     except BaseException:
         for l,was in were.items():
@@ -172,17 +173,18 @@ def _watched(norms):
 
 @contextmanager
 def _kept(model, dl):
-    "Keep the modes of `model` and all random states, those of `dl` included, for a `with` block"
+    "Keep the modes of `model`, the loader `dl` and all random states for a `with` block"
     modes = {m: m.training for m in model.modules()}
-    rng = getattr(dl, 'rng', None)
-    rng = rng.getstate() if isinstance(rng, random.Random) else None
+    own,rng = getattr(dl, '__dict__', {}),getattr(dl, 'rng', None)
+    was,rng = dict(own),rng.getstate() if isinstance(rng, random.Random) else None
     gens = [getattr(o, 'generator', None) for o in (dl, getattr(dl, 'sampler', None))]
     gens = [(g, g.get_state()) for g in gens if isinstance(g, torch.Generator)]
     try:
         with no_random(): yield
     finally:
         for m,mode in modes.items(): m.training = mode
-        if rng: dl.rng.setstate(rng) # another one by now: fastai's loader makes it anew for each pass
+        own.clear(); own.update(was)
+        if rng: dl.rng.setstate(rng)
         for g,state in gens: g.set_state(state)
 
 # %% ../nbs/40_batch_norm.ipynb #b1000016
@@ -209,13 +211,13 @@ def update_bn(
 )->None:
     "Estimate the running statistics of `learn.model` anew, pooled over all samples of `dl`"
     check(isinstance(learn, Learner), 'learn', learn, 'a Learner', 'Pass the learner itself, not its model.', TypeError)
-    if n_batches is not None:
-        check_number('n_batches', n_batches, lambda o: o>0, 'a positive int', 'None uses all.', Integral)
     if dl is None: dl = learn.dls.train
     check(hasattr(dl, '__iter__'), 'dl', dl, 'an iterable of batches', 'Pass a loader, or a list of batches.', TypeError)
+    if n_batches is not None:
+        check_number('n_batches', n_batches, lambda o: o>0, 'a positive int', 'None uses all.', Integral)
     model,n = bare_model(learn.model),0
     norms = {l: name for name,l,why_not in _norms(model) if why_not not in ('', _no_stats, _traced)}
-    if not norms: return warnings.warn('update_bn has no effect: all norms of the model are frozen or keep no statistics. '
+    if not norms: return warnings.warn('update_bn has no effect: the norms of the model are frozen or keep no statistics. '
                                        '`bn_report(learn.model)` lists them.')
     device = (*model.parameters(), *model.buffers())[0].device
     with _kept(model, dl), _watched(norms) as seen, torch.no_grad(), torch.compiler.set_stance('force_eager'):
@@ -224,5 +226,5 @@ def update_bn(
         check(n>0, 'dl', dl, 'an iterable of batches', 'It gave none: a batch may be larger than the data.')
         for l,stats in seen.items(): _store(l, *_over_processes(stats))
     if unseen := [name for l,name in norms.items() if l not in seen]:
-        warnings.warn(f'update_bn: `{unseen[0]}` keeps its statistics ({len(unseen)} of {len(norms)} norms do), since nothing was '
-                      'seen to go into it. Either the model does not use it in evaluation mode, or it is scripted.')
+        warnings.warn(f'update_bn: `{unseen[0]}` keeps its statistics ({len(unseen)} of {len(norms)} norms do): nothing was seen '
+                      'to go into it. Either the model does not use it in evaluation mode, or it is scripted.')
