@@ -67,5 +67,5 @@ def _switch(n):
             if not _n_users and f is fast:              setattr(Learner, name, fast.__wrapped__)
         for name,fast in _fast.items():
             if (f := vars(Learner)[name]) is fast or _home(f)=='fastai.learner': continue
-            warnings.warn(f'fast_loop leaves `Learner.{name}` alone: one from {_home(f) or type(f).__module__} is in its '
-                          'place. To have both, replace it after `fast_loop()`, and put it back before `fast_loop` ends.')
+            warnings.warn(f'fast_loop leaves `Learner.{name}` alone: it is from {_home(f) or type(f).__module__}. '
+                          'To have both, replace it after `fast_loop()`, and put it back before `fast_loop` ends.')
