@@ -4,16 +4,19 @@
 
 # %% auto #0
 __all__ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'GradientClip', 'ValueClip',
-           'AdaptiveClip', 'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types', 'set_bn_eval', 'FrozenFeatures',
-           'FastLoop']
+           'AdaptiveClip', 'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types', 'set_bn_eval', 'update_bn',
+           'feature_learner', 'fast_loop']
 
 # %% ../nbs/99_all.ipynb #25edd167
 from .core import Tweak
-from .short_epoch import ShortEpochCallback, TimeBudget
-from .accumulate import GradientAccumulation, MicroBatch
+from .short_epoch import ShortEpochCallback
+from .time_budget import TimeBudget
+from .accumulate import GradientAccumulation
+from .micro_batch import MicroBatch
 from .clip import AdaptiveClip, GradientClip, PercentileClip, ValueClip
-from .batch_norm import BnFreeze, bn_report, bn_types, set_bn_eval
-from .features import FrozenFeatures
-from .fast_loop import FastLoop
-_all_ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'GradientClip', 'ValueClip', 'AdaptiveClip',
-         'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types', 'set_bn_eval', 'FrozenFeatures', 'FastLoop']
+from .batch_norm import BnFreeze, bn_report, bn_types, set_bn_eval, update_bn
+from .features import feature_learner
+from .fast_loop import fast_loop
+_all_ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'GradientClip', 'ValueClip',
+         'AdaptiveClip', 'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types', 'set_bn_eval', 'update_bn', 'feature_learner',
+         'fast_loop']
