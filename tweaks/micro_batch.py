@@ -14,7 +14,6 @@ from numbers import Integral
 import numpy as np
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parallel import DistributedDataParallel
@@ -140,8 +139,10 @@ class _Join(torch.autograd.Function):
         return tuple(joined)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, *grads):
+        if torch.is_grad_enabled():
+            raise RuntimeError('MicroBatch: there are no gradients of gradients (`create_graph=True`) in pieces. Use '
+                               'GradientAccumulation with smaller batches instead.')
         ctx.back(grads)
         return None,None,None
 
@@ -280,8 +281,8 @@ def _check_runs(self:MicroBatch):
         raise RuntimeError(
             'MicroBatch runs each piece twice, and the second run gave other predictions than the first, so that the '
             'gradient would be wrong. The model keeps something from one call to the next (such as the hidden state of '
-            'a recurrent network), draws random numbers from a generator of its own, or was changed between its forward '
-            'and its backward pass. Use GradientAccumulation with smaller batches instead.')
+            'a recurrent network), draws random numbers from a generator of its own, or was changed between its '
+            'forward and its backward pass. Use GradientAccumulation with smaller batches instead.')
 
 @patch
 def _check_first(self:MicroBatch, forward, xb, pred, size, bufs):
