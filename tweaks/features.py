@@ -25,7 +25,6 @@ from fastai.data.load import DataLoader
 from fastai.learner import Learner
 from fastai.torch_core import get_random_states, num_distrib, progress_bar, set_random_states, to_device
 from .core import bare_model, check_number
-from .grads import drop_grads
 
 # %% ../nbs/41_features.ipynb #9f2d82ba
 class _Features(TensorDataset):
@@ -64,7 +63,7 @@ def _refuse(why, todo): raise ValueError(f'feature_learner: {why}. {todo}, or tr
 def _check_model(m):
     "Refuse a model `m` that is not a frozen body and a head"
     if type(m).forward is not nn.Sequential.forward or len(m)<2:
-        _refuse(f'the model ({type(m).__name__}) is not body and head, an `nn.Sequential`', 'Make it one of two or more parts')
+        _refuse(f'the model ({type(m).__name__}) is not body and head, an `nn.Sequential`', 'Make it one of two parts')
     if names := [n for n,p in m[0].named_parameters() if p.requires_grad]:
         _refuse(f'the body is trainable ({len(names)} parameters, the first is `{names[0]}`)',
                 'Create the learner with `train_bn=False`, then `freeze()`')
@@ -76,16 +75,18 @@ def _check_model(m):
 
 # %% ../nbs/41_features.ipynb #ab55223b
 def _check_body(run, body, x):
-    "Refuse a body whose features of half of the samples `x` are others in training, or without the other half"
-    f,half,trial = run(body, x),math.ceil(len(x)/2),deepcopy(body).train()
+    "Refuse a body whose features of half of the samples `x` change in training, in a second run, or without the rest"
+    f,half = run(body.eval(), x),math.ceil(len(x)/2)
     if not (isinstance(f, Tensor) and f.shape[:1]==x.shape[:1]):
         _refuse('the body does not give one tensor with one entry per sample', 'Change the model')
-    for l in trial.modules():
+    for l in body.train().modules():
         if isinstance(l, _NormBase): l.eval() # as `BnFreeze` does
-    g,f = run(trial, x[:half]).float(),f[:half].float()
+    for _ in range(2): g = run(body, x[:half]).float()
+    f = f[:half].float()
     if g.shape!=f.shape or (g-f).norm()>.01*f.norm():
         _refuse('the features of a sample in training are not those in evaluation, or depend on the rest of the batch',
                 'Change the body')
+    body.eval()
 
 # %% ../nbs/41_features.ipynb #6ac7fe8a
 def _in_order(dl, idxs, **kwargs):
@@ -155,7 +156,7 @@ def _feature_dls(learn, model, passes, room, folder):
     for cb in learn._grab_cbs(MixedPrecision): cb.before_fit(); amp = cb.autocast; cb.after_fit()
     def run(body, x):
         with torch.no_grad(), amp: return body(to_device(x, device).as_subclass(Tensor))
-    body = deepcopy(model[0]).to(device).eval() # the copy runs: the body itself stays as it is
+    body = deepcopy(model[0]).to(device) # the copy runs: the body itself stays as it is
     bar = partial(progress_bar, leave=False) if hasattr(learn, 'progress') else noop
     for dl in learn.dls.loaders:
         k = passes if dl is learn.dls.train else 1
@@ -192,7 +193,6 @@ def feature_learner(
     _check_model(model)
     try: dls = _feature_dls(learn, model, passes, mem_limit*2**30, folder)
     finally: set_random_states(**states)
-    drop_grads(learn, frozen=True) # an optimizer that was made for all parameters would move the body
     head = model[1] if len(model)==2 else nn.Sequential(*list(model)[1:])
     cbs = [copy(cb) for cb in learn.cbs if isinstance(cb, kept)] + L(cbs)
     new = Learner(dls, head, learn.loss_func, learn.opt_func, learn.lr, partial(_split, learn.splitter, model), cbs,
