@@ -9,7 +9,7 @@ __all__ = ['uses', 'NotTried', 'tiny_learner', 'check_learner', 'effect', 'check
 
 # %% ../nbs/92_conform.ipynb #540ac2f9
 import io, pickle, re, sys, tempfile, warnings
-from contextlib import redirect_stdout
+from contextlib import contextmanager, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -31,7 +31,7 @@ from .data import quiet, toy_learner
 from .testing import (CPUMixedPrecision, broken_fit, cause, differences, fit_events, hush, processes,
                             random_numbers, rel_err, restore, snapshot, traces, training_state, weights, weights_after)
 
-# %% ../nbs/92_conform.ipynb #e2532c73
+# %% ../nbs/92_conform.ipynb #bee72371
 class NotTried(Exception):
     "A learner without the callback fails at this, too: it says nothing about the callback"
 
@@ -54,14 +54,14 @@ def _within(off, what, allowed=0.):
     assert off<=allowed, f'{what}: weights off by {off:.1g}'
     return off
 
-# %% ../nbs/92_conform.ipynb #d70b7e91
+# %% ../nbs/92_conform.ipynb #0c8f45bb
 def tiny_learner(
     **kwargs, # as in `toy_learner`
 )->Learner: # trains in some 20 ms
     "A linear model on three batches of points, always the same"
     return toy_learner(**{'n_trn': 3, 'n_val': 2, 'model': partial(nn.Linear, 1, 1), **kwargs})
 
-# %% ../nbs/92_conform.ipynb #2a5c70d6
+# %% ../nbs/92_conform.ipynb #e444fa97
 def check_learner(
     make_learn:callable, # function that makes a learner
 )->str: # the evidence; `ValueError` if it is of no use
@@ -77,7 +77,7 @@ def check_learner(
                              f'{when}. Seed all that draws random numbers in it; and is its learning rate too high?')
     return 'two learners without the callback train alike'
 
-# %% ../nbs/92_conform.ipynb #3a94c61c
+# %% ../nbs/92_conform.ipynb #e0c3d7c8
 def effect(
     make_cb:callable, # function that makes the callback
     make_learn:callable, # function that makes a learner, always the same one
@@ -109,7 +109,7 @@ def _change(a, b):
         return differences({'predictions': [a]}, {'predictions': [b]})
     return '' if type(a)==type(b) and repr(a)==repr(b) else f'{_short(a)} instead of {_short(b)}'
 
-# %% ../nbs/92_conform.ipynb #6869767b
+# %% ../nbs/92_conform.ipynb #3fa8e841
 def _item(ds): return ds.items[0] if hasattr(ds, 'items') else ds[0]
 
 def _enter(learn):
@@ -119,19 +119,30 @@ def _one_batch(learn):
     learn.one_batch(0, next(iter(learn.dls.valid)))
     return learn.pred.detach()
 
-def _find_lr(learn):
-    learn.lr_find(num_it=10, stop_div=False, show_plot=False, suggest_funcs=None)
+@contextmanager
+def _folder(learn):
+    "A folder for the files of `learn`, for the length of a `with` block"
+    was = learn.path
+    with tempfile.TemporaryDirectory() as d:
+        learn.path = Path(d)
+        try: yield learn.path
+        finally: learn.path = was
+
+def _find_lr(learn, num_it=10):
+    with _folder(learn): learn.lr_find(num_it=num_it, stop_div=False, show_plot=False, suggest_funcs=None)
     return f'{len(learn.recorder.lrs)} points'
 
-def _export(learn):
-    learn.export('learner.pkl')
-    return load_learner(learn.path/'learner.pkl').get_preds(dl=learn.dls.valid)[0]
+def _exported(learn):
+    with _folder(learn) as d:
+        learn.export('learner.pkl')
+        return load_learner(d/'learner.pkl')
 
 def _summary(learn): return f"a summary of {len(learn.summary().split('Callbacks:')[0])} characters"
 
 uses = {'validate': lambda o: list(o.validate()), 'get_preds': lambda o: o.get_preds()[0],
         'predict': lambda o: o.predict(_item(o.dls.valid_ds))[2], 'tta': lambda o: o.tta(n=2)[0], 'summary': _summary,
-        'one_batch': _one_batch, 'with learn': _enter, 'lr_find': _find_lr, 'export': _export}
+        'one_batch': _one_batch, 'with learn': _enter, 'lr_find': _find_lr,
+        'export': lambda o: _exported(o).get_preds(dl=o.dls.valid)[0]}
 
 # %% ../nbs/92_conform.ipynb #b05d58d9
 def check_inert(
@@ -155,11 +166,11 @@ def check_inert(
         assert not changed, when+changed
         assert not (o := differences(left, left_without)), f'{when}leaves {o}'
         if fits: state['random'] = state_without['random']
-        assert not (o := differences(state, state_without)), f'{when}changes {o}'
+        assert not (o := differences(state, state_without)), when+o
     if not shown: raise NotTried(f'not tried: without the callback it fails, too: {failed}')
     return shown
 
-# %% ../nbs/92_conform.ipynb #dd203810
+# %% ../nbs/92_conform.ipynb #1ede9d67
 _seed = 271_828 # one that no callback is likely to reseed with
 
 def _pair(make_cb, make_learn, fitted):
@@ -200,7 +211,7 @@ def check_clean(
     assert not bad, f'{len(bad)} of {1+n} fits, for instance {bad[0]}'
     return f'{n} broken fits, nothing left' + f' but a gradient in {kept}, as without it'*(kept>0)
 
-# %% ../nbs/92_conform.ipynb #dae765e1
+# %% ../nbs/92_conform.ipynb #366f2c97
 def check_second_fit(
     make_cb:callable, # function that makes the callback
     make_learn:callable, # function that makes a learner, always the same one
@@ -216,7 +227,7 @@ def check_second_fit(
     _within(rel_err(now, was), 'second fit')
     return f'{len(losses)} losses and all weights are those of the first'
 
-# %% ../nbs/92_conform.ipynb #6ad637ae
+# %% ../nbs/92_conform.ipynb #b39bbd6d
 class _Validates(Callback):
     "Validates after each epoch, with random numbers of its own; `drawn` is where they got to"
     def __init__(self): self.drawn = []
@@ -241,11 +252,11 @@ class _FindsLR(Callback):
         if self.epoch!=1 or self.done: return
         self.done,learn = True,self.learn
         was,place = snapshot(learn),{k: getattr(learn, k) for k in ('epoch', 'n_epoch', 'train_iter', 'pct_train')}
-        learn.lr_find(num_it=3, show_plot=False, suggest_funcs=None)
+        _find_lr(learn, 3)
         for k,v in place.items(): setattr(learn, k, v)
         restore(learn, was)
 
-# %% ../nbs/92_conform.ipynb #e7f41416
+# %% ../nbs/92_conform.ipynb #d280d498
 def check_validate(
     make_cb:callable, # function that makes the callback
     make_learn:callable, # function that makes a learner, always the same one
@@ -281,7 +292,7 @@ def _wrapped(make_learn, *makes):
     theirs = partial(OptimWrapper, opt=torch.optim.SGD)
     return rel_err(_fit(_using(theirs, make_learn), *makes), _fit(_using(SGD, make_learn), *makes))
 
-# %% ../nbs/92_conform.ipynb #49e61fbd
+# %% ../nbs/92_conform.ipynb #c5bc8e2a
 def check_order(
     make_cb:callable, # function that makes the callback
     make_learn:callable, # function that makes a learner, always the same one
@@ -312,7 +323,7 @@ def check_optim_wrapper(
     off = _within(_wrapped(make_learn, make_cb), 'torch.optim.SGD', 1e-5 + 2*_without(_wrapped, make_learn))
     return f"weights as with fastai's SGD, off by {off:.1g}"
 
-# %% ../nbs/92_conform.ipynb #c8ced1fb
+# %% ../nbs/92_conform.ipynb #29ff9b49
 def check_travels(
     make_cb:callable, # function that makes the callback
     make_learn:callable, # function that makes a learner, always the same one
@@ -327,26 +338,24 @@ def check_travels(
         _within(rel_err(_fit(make_learn, lambda: copy(cb)), alone), f'{name} copy')
     return 'fresh or used, a copy trains as the original'
 
-# %% ../nbs/92_conform.ipynb #edc2b835
+# %% ../nbs/92_conform.ipynb #e4ddc4de
 class _Copies(Callback):
     "Copies and exports the learner after the first epoch, and stops"
     def after_epoch(self):
         if self.learn.lock.locked(): return
         learn = self.learn
         learn.remove_cb(self)
-        learn.made = deepcopy(learn)
-        learn.export('mid_fit.pkl')
+        learn.made = deepcopy(learn),_exported(learn)
         raise CancelFitException()
 
 def _copies(make_learn, *makes):
     "The traces of a copy and of an export made in mid-fit, and the copy itself"
     learn,cbs = make_learn(),[f() for f in makes]
     with no_random(): learn.add_cbs([*cbs, _Copies()]).fit(2)
-    made = learn.made, load_learner(learn.path/'mid_fit.pkl')
     but = {'hypers': None} # a schedule may be half-way
-    return *(traces(o, but=('made', *(cb.name for cb in cbs))) | but for o in made), learn.made
+    return *(traces(o, but=('made', *(cb.name for cb in cbs))) | but for o in learn.made), learn.made[0]
 
-# %% ../nbs/92_conform.ipynb #63207f31
+# %% ../nbs/92_conform.ipynb #5af03cd8
 def check_copies(
     make_cb:callable, # function that makes the callback
     make_learn:callable, # function that makes a learner, always the same one
@@ -359,7 +368,7 @@ def check_copies(
     _within(rel_err(weights_after(restore(copied, start)), first), 'a fit of the copy')
     return 'copy and export as without it, and the copy trains like a new one'
 
-# %% ../nbs/92_conform.ipynb #6aea2406
+# %% ../nbs/92_conform.ipynb #f53d817d
 def check_speaks_up(
     bad:list, # functions that make the callback wrongly, or make a learner with it, in which it can do nothing
     make_learn:callable, # function that makes a learner, always the same one
@@ -476,7 +485,7 @@ def conform(
     if changes: _warn(type(make_cb()), evidence)
     return pd.DataFrame(rows, columns=['promise', 'holds', 'evidence'])
 
-# %% ../nbs/92_conform.ipynb #c02465bd
+# %% ../nbs/92_conform.ipynb #b540fcae
 def _checks(make_cb, mk, beside, bad, events):
     "The rows of the table: their names, and functions without arguments"
     pickles = {'pickle': lambda o: pickle.loads(pickle.dumps(o)), 'deepcopy': deepcopy}

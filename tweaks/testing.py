@@ -83,7 +83,7 @@ def hush():
         warnings.simplefilter('ignore')
         yield
 
-# %% ../nbs/91_testing.ipynb #e4c87e22
+# %% ../nbs/91_testing.ipynb #f3d7f059
 def cause(
     e:BaseException, # any exception
 )->str: # its type, where it happened and what it says, in one line
@@ -206,12 +206,12 @@ def traces(
     return dict(kind=type(learn), attrs=attrs, **lists, dls=dls, dl=which, modules=mods, trains=trains, hypers=hypers,
                 loss_func=repr(learn.loss_func))
 
-# %% ../nbs/91_testing.ipynb #bfdb44b5
+# %% ../nbs/91_testing.ipynb #05b2a804
 def _rngs(learn): return [dl.rng for dl in learn.dls.loaders if hasattr(dl, 'rng')]
 
 def _opt_state(opt): return getattr(opt, 'opt', opt).state # an `OptimWrapper` leaves the state to PyTorch's optimizer
 
-# %% ../nbs/91_testing.ipynb #02a79b30
+# %% ../nbs/91_testing.ipynb #e9945503
 def random_numbers(
     learn:Learner, # any learner
 )->dict: # a number for each generator
@@ -230,7 +230,7 @@ def training_state(
     kept = [o.detach().clone() for o in tree_leaves(state) if isinstance(o, torch.Tensor)]
     return {'weights': weights(learn.model), 'optimizer': kept, 'random': random_numbers(learn)}
 
-# %% ../nbs/91_testing.ipynb #32682525
+# %% ../nbs/91_testing.ipynb #b14babac
 def snapshot(
     learn:Learner, # any learner
 )->dict: # for `restore`
@@ -253,7 +253,7 @@ def restore(
         for k in snap['hypers'][0]: learn.opt.set_hyper(k, [h[k] for h in snap['hypers']])
     return learn
 
-# %% ../nbs/91_testing.ipynb #3f1f5c8a
+# %% ../nbs/91_testing.ipynb #eb6b13cf
 def weights_after(
     learn:Learner, # any learner
     n_epoch:int=1, # how many epochs to fit
@@ -262,7 +262,7 @@ def weights_after(
     with no_random(): learn.fit(n_epoch)
     return weights(learn.model)
 
-# %% ../nbs/91_testing.ipynb #420d2b49
+# %% ../nbs/91_testing.ipynb #b929347e
 _loose = '.it','__idxs'
 _words = dict(kind='another class', attrs='attributes', cbs='callbacks', dls='loaders', dl='the loader in use',
               modules='changed modules', trains='other trainable parameters', hypers='hyper-parameters',
@@ -275,7 +275,7 @@ def _how_far(a, b):
     same = all(torch.equal(x.nan_to_num(), y.nan_to_num()) and torch.equal(x.isnan(), y.isnan()) for x,y in zip(a, b))
     return '' if same else f'off by {rel_err(a, b):.1g}'
 
-# %% ../nbs/91_testing.ipynb #6503b8e3
+# %% ../nbs/91_testing.ipynb #c8d17640
 def differences(
     a:dict, # from `traces` or `training_state`
     b:dict, # the same of the learner to compare with
@@ -332,7 +332,7 @@ def _break(learn, ev, exc, order, at=None):
         if other and isinstance(e, KeyboardInterrupt): raise # the stop button itself
     return (fault.at if fault.left<=0 else None), other
 
-# %% ../nbs/91_testing.ipynb #a7d92d2a
+# %% ../nbs/91_testing.ipynb #588837f2
 @lru_cache(1000)
 def _without(make_learn, ev, exc, order, at):
     "Traces, gradients and other errors of a learner that failed at `at` (`None`: nowhere) and never had the callback"
@@ -376,7 +376,7 @@ def broken_fit(
     where = make_learn, event, exc, order, struck
     found,grads,other_without = _without(*where)
     left,some = differences(traces(learn, but=(cb.name,)), found),_any_grads(learn.model)
-    if other and not other_without: left = f'the fit fails otherwise: {other}'
+    if other and not other_without: left = f'the fit fails with {other}'
     if not left and (left := _second(learn, start, first)) and not _repeats(*where): left = ''
     return BrokenFit(struck, left, some, grads)
 
