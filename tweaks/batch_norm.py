@@ -76,6 +76,16 @@ def set_bn_eval(
 def _cannot_hold(name):
     return f'The statistics of `{name}` go on moving: {_traced}. Script the model, or trace it in eval mode.'
 
+def _nothing_frozen(norms, train_bn):
+    "Why BnFreeze has no effect, and what to do"
+    if not norms: return ('BnFreeze has no effect: the model has no batch norm with statistics (`bn_types`, or a '
+                          'scripted one). Leave it out; put norms of another kind in eval mode yourself.')
+    todo = 'Freeze part of the model first, say with `learn.freeze()`. `bn_report(learn.model)` lists the layers.'
+    if train_bn: todo = ('Frozen groups train their batch norms by default: '
+                         'create the learner with `train_bn=False`, then `freeze()`.')
+    name,_,why_not = norms[0]
+    return f'BnFreeze has no effect: none of the {len(norms)} batch norms is frozen (`{name}`: {why_not}). {todo}'
+
 # %% ../nbs/40_batch_norm.ipynb #a91a8936
 def bn_report(
     m:nn.Module, # model, or any module
@@ -115,16 +125,6 @@ class BnFreeze(Tweak):
     def undo(self):
         for l in self._held: l.training = self.model.training # the mode that fastai leaves, that of the model around
         self._params,self._frozen,self._held = [],[],set()
-
-def _nothing_frozen(norms, train_bn):
-    "Why BnFreeze has no effect, and what to do"
-    if not norms: return ('BnFreeze has no effect: the model has no batch norm with statistics, neither one of `bn_types` '
-                          'nor a scripted one. Leave it out; put norms of another kind in eval mode yourself.')
-    todo = 'Freeze part of the model first, say with `learn.freeze()`. `bn_report(learn.model)` lists the layers.'
-    if train_bn: todo = ('Frozen groups train their batch norms by default: '
-                         'create the learner with `train_bn=False`, then `freeze()`.')
-    name,_,why_not = norms[0]
-    return f'BnFreeze has no effect: none of the {len(norms)} batch norms is frozen (`{name}`: {why_not}). {todo}'
 
 # %% ../nbs/40_batch_norm.ipynb #b1000012
 def _pool(a, b):
@@ -171,6 +171,7 @@ def _watched(norms):
     finally:
         for h in hooks: h.remove()
 
+# %% ../nbs/40_batch_norm.ipynb #b1000016
 @contextmanager
 def _kept(model, dl):
     "Keep the modes of `model`, the loader `dl` and all random states for a `with` block"
@@ -187,7 +188,6 @@ def _kept(model, dl):
         if rng: dl.rng.setstate(rng)
         for g,state in gens: g.set_state(state)
 
-# %% ../nbs/40_batch_norm.ipynb #b1000016
 def _inputs(learn, b, device):
     "What the model of `learn` gets of the batch `b`"
     if not isinstance(b, (tuple, list)): b = (b,)
@@ -212,13 +212,14 @@ def update_bn(
     "Estimate the running statistics of `learn.model` anew, pooled over all samples of `dl`"
     check(isinstance(learn, Learner), 'learn', learn, 'a Learner', 'Pass the learner itself, not its model.', TypeError)
     if dl is None: dl = learn.dls.train
-    check(hasattr(dl, '__iter__'), 'dl', dl, 'an iterable of batches', 'Pass a loader, or a list of batches.', TypeError)
+    check(hasattr(dl, '__iter__'), 'dl', dl, 'an iterable of batches', 'Pass a loader or a list of batches.', TypeError)
     if n_batches is not None:
         check_number('n_batches', n_batches, lambda o: o>0, 'a positive int', 'None uses all.', Integral)
     model,n = bare_model(learn.model),0
     norms = {l: name for name,l,why_not in _norms(model) if why_not not in ('', _no_stats, _traced)}
-    if not norms: return warnings.warn('update_bn has no effect: the norms of the model are frozen or keep no statistics. '
-                                       '`bn_report(learn.model)` lists them.')
+    if not norms:
+        return warnings.warn('update_bn has no effect: the norms of the model are frozen or keep no statistics. '
+                             '`bn_report(learn.model)` lists them.')
     device = (*model.parameters(), *model.buffers())[0].device
     with _kept(model, dl), _watched(norms) as seen, torch.no_grad(), torch.compiler.set_stance('force_eager'):
         model.eval()
@@ -226,5 +227,6 @@ def update_bn(
         check(n>0, 'dl', dl, 'an iterable of batches', 'It gave none: a batch may be larger than the data.')
         for l,stats in seen.items(): _store(l, *_over_processes(stats))
     if unseen := [name for l,name in norms.items() if l not in seen]:
-        warnings.warn(f'update_bn: `{unseen[0]}` keeps its statistics ({len(unseen)} of {len(norms)} norms do): nothing was seen '
-                      'to go into it. Either the model does not use it in evaluation mode, or it is scripted.')
+        warnings.warn(f'update_bn: `{unseen[0]}` keeps its statistics ({len(unseen)} of {len(norms)} norms do): '
+                      'nothing was seen to go into it. Either the model does not use it in evaluation mode, '
+                      'or it is scripted.')
