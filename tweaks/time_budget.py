@@ -42,8 +42,9 @@ class TimeBudget(Tweak):
         self.seconds,self.anneal = seconds,anneal
 
     def before_fit(self):
-        self._start,self._batches,self._share,self._ended = self.clock(),0,0.,False
-        self.spent = self._trained = self._validation = 0. # seconds
+        self._start,self._ended = self.clock(),False
+        self.spent,self._trained,self._validation = 0.,0.,0. # seconds: in all, of training, of the last validation
+        self._batches,self._share = 0,0. # how many were trained, and what share of the training that is
 
     def before_epoch(self):
         now = self._now()
