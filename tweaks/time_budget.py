@@ -53,7 +53,7 @@ class TimeBudget(Tweak):
         if not self._batches or now+self._validation<self.seconds: return
         if self.anneal and self._share<.95: warnings.warn(
             f'TimeBudget: a validation took {self._validation:.3g} of the {self.seconds:g} seconds, which leaves no '
-            f'time to anneal: the schedules stopped at {self._share:.0%}. Pass more seconds, or validate on fewer samples.')
+            f'time to anneal: the schedules stopped at {self._share:.0%}. Pass more seconds, or validate less.')
         raise CancelFitException()
 
     def before_train(self):
