@@ -104,7 +104,7 @@ def run_in_pieces(
     for i,p in enumerate(pieces, 1):
         is_last = i==len(pieces)
         states.append(_random())
-        if is_last: torch.clear_autocast_cache() # it holds casts made without gradients
+        if is_last: torch.clear_autocast_cache() # older PyTorch would use casts made without gradients
         with torch.set_grad_enabled(is_last): pred = f(*p)
         preds.append(_check_rows(pred, find_bs(p)))
     back = partial(_back, f, pieces, preds, states, _autocast(), second, compare)
