@@ -60,7 +60,9 @@ class Tweak(Callback):
         if learn is not None and learn.lock.locked(): return # `validate` or `get_preds`
         fits = None if learn is None else _fits.get(learn)
         if not fits: return self._outside(event_name)
-        if self.run and self._joined is not fits[-1]: self._join(fits[-1], event_name)
+        if self.run and self._joined is not fits[-1]:
+            if event_name in ('after_cancel_fit','after_fit'): return # cancelled before it began
+            self._join(fits[-1], event_name)
         return super().__call__(event_name)
 
     def undo(self): "Put back what this fit changed; for subclasses, `self.learn` is still set"
@@ -126,8 +128,8 @@ def add_column(self:Tweak,
     "In `before_fit`: add a column to the Learner's table, for this fit; the tweak must come before the `Recorder`"
     self.hide_column()
     if self._since!='before_fit':
-        return self.warn_once('column', f'The table has no column `{name}` in this fit: {type(self).__name__} was added in '
-                                        'the middle of it, when the headings were written. Pass it to `fit`: `cbs=[…]`.')
+        return self.warn_once('column', f'The table has no column `{name}` in this fit: its headings were written before '
+                                        f'{type(self).__name__} was added. Pass it to `fit`: `cbs=[…]`.')
     while name in self.learn.metrics.attrgot('name'): name = f'{name} ({self.name})'
     self._heading = ValueMetric(noop, name)
     self.learn.metrics = [*self.learn.metrics, self._heading]
