@@ -93,7 +93,7 @@ class Clip(Tweak):
         finite = [o for o in self._norms[self._start:] if math.isfinite(o)]
         self.fill_column(sum(finite)/len(finite) if finite else math.nan)
 
-# %% ../nbs/30_clip.ipynb #cac9854f
+# %% ../nbs/30_clip.ipynb #c5be7a45
 @patch
 def _refuse(self:Clip, norm, scaled=False):
     "Raise, or count a step that is skipped; with a warning, unless the loss scaler did it (`scaled`)"
