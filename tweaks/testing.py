@@ -83,7 +83,7 @@ def hush():
         warnings.simplefilter('ignore')
         yield
 
-# %% ../nbs/91_testing.ipynb #f3d7f059
+# %% ../nbs/91_testing.ipynb #464d96a3
 def cause(
     e:BaseException, # any exception
 )->str: # its type, where it happened and what it says, in one line
@@ -206,12 +206,12 @@ def traces(
     return dict(kind=type(learn), attrs=attrs, **lists, dls=dls, dl=which, modules=mods, trains=trains, hypers=hypers,
                 loss_func=repr(learn.loss_func))
 
-# %% ../nbs/91_testing.ipynb #05b2a804
+# %% ../nbs/91_testing.ipynb #af12a7fe
 def _rngs(learn): return [dl.rng for dl in learn.dls.loaders if hasattr(dl, 'rng')]
 
 def _opt_state(opt): return getattr(opt, 'opt', opt).state # an `OptimWrapper` leaves the state to PyTorch's optimizer
 
-# %% ../nbs/91_testing.ipynb #e9945503
+# %% ../nbs/91_testing.ipynb #d2273d4a
 def random_numbers(
     learn:Learner, # any learner
 )->dict: # a number for each generator
@@ -230,7 +230,7 @@ def training_state(
     kept = [o.detach().clone() for o in tree_leaves(state) if isinstance(o, torch.Tensor)]
     return {'weights': weights(learn.model), 'optimizer': kept, 'random': random_numbers(learn)}
 
-# %% ../nbs/91_testing.ipynb #b14babac
+# %% ../nbs/91_testing.ipynb #642b110f
 def snapshot(
     learn:Learner, # any learner
 )->dict: # for `restore`
@@ -253,7 +253,7 @@ def restore(
         for k in snap['hypers'][0]: learn.opt.set_hyper(k, [h[k] for h in snap['hypers']])
     return learn
 
-# %% ../nbs/91_testing.ipynb #eb6b13cf
+# %% ../nbs/91_testing.ipynb #2557e73f
 def weights_after(
     learn:Learner, # any learner
     n_epoch:int=1, # how many epochs to fit
@@ -262,7 +262,7 @@ def weights_after(
     with no_random(): learn.fit(n_epoch)
     return weights(learn.model)
 
-# %% ../nbs/91_testing.ipynb #b929347e
+# %% ../nbs/91_testing.ipynb #fc19bb21
 _loose = '.it','__idxs'
 _words = dict(kind='another class', attrs='attributes', cbs='callbacks', dls='loaders', dl='the loader in use',
               modules='changed modules', trains='other trainable parameters', hypers='hyper-parameters',
@@ -275,7 +275,7 @@ def _how_far(a, b):
     same = all(torch.equal(x.nan_to_num(), y.nan_to_num()) and torch.equal(x.isnan(), y.isnan()) for x,y in zip(a, b))
     return '' if same else f'off by {rel_err(a, b):.1g}'
 
-# %% ../nbs/91_testing.ipynb #c8d17640
+# %% ../nbs/91_testing.ipynb #b90e9ab1
 def differences(
     a:dict, # from `traces` or `training_state`
     b:dict, # the same of the learner to compare with
@@ -332,7 +332,7 @@ def _break(learn, ev, exc, order, at=None):
         if other and isinstance(e, KeyboardInterrupt): raise # the stop button itself
     return (fault.at if fault.left<=0 else None), other
 
-# %% ../nbs/91_testing.ipynb #588837f2
+# %% ../nbs/91_testing.ipynb #1732bce4
 @lru_cache(1000)
 def _without(make_learn, ev, exc, order, at):
     "Traces, gradients and other errors of a learner that failed at `at` (`None`: nowhere) and never had the callback"
