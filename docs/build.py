@@ -41,6 +41,7 @@ def links(md, file, pages):
     md = re.sub(rf'\]\({re.escape(host)}/([\w/]+)\.html(#[^)\s]*)?\)', lambda m: link(m, m[1]), md)
     # the badge would be loaded from elsewhere
     md = re.sub(r'\[!\[([^]]*)\]\(https://colab[^)]*\)\](\(https://colab[^)]*\))', r'[\1]\2{.colab}', md)
+    md = re.sub(r'\[(`_\w+`)\]\([^)]*#_\w+\)', r'\1', md) # nbdev links private names, too, which have no place
     return re.sub(r'\{target="_blank"[^}]*\}', '{.source}', md)
 
 def fences(md, f):
@@ -106,8 +107,8 @@ class Page:
 
     def shown(self, c):
         "The cell of a `show_doc`: what it gave, as text of the page, with a heading one level below the last"
-        md = '\n\n'.join(''.join(o['data'].get('text/markdown', '')) for o in c['outputs'] if 'data' in o)
-        md = re.sub(r"<(?:class|function) '?(?:[\w<>]+\.)*(\w+)[^>]*>", r'\1', md.removeprefix('---\n')) # in defaults
+        mds = [''.join(o['data'].get('text/markdown', '')).removeprefix('---\n') for o in c['outputs'] if 'data' in o]
+        md = re.sub(r"<(?:class|function) '?(?:[\w<>]+\.)*(\w+)[^>]*>", r'\1', '\n\n'.join(mds)) # in defaults
         # any callback has these, none of ours takes them
         md = re.sub(r'\(\s*after_create:NoneType=None.*?\)', '()', md, flags=re.S)
         md = re.sub(r'```python\ndef (?=[A-Z])', '```python\nclass ', md)
