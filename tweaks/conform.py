@@ -239,11 +239,9 @@ class _Validates(Callback):
     def __init__(self): self.drawn = []
     def after_epoch(self):
         if self.learn.lock.locked(): return
-        was = snapshot(self.learn)['loaders']
         with no_random(_seed):
             self.learn.validate()
             self.drawn.append(list(random_numbers(self.learn).items())[:3])
-        for dl,state in zip([o for o in self.learn.dls.loaders if hasattr(o, 'rng')], was): dl.rng.setstate(state)
 
 def _validated(make_learn, *makes):
     "How far validations between epochs move the weights, and where their random numbers got to"
