@@ -218,7 +218,8 @@ GradientAccumulation.after_train = GradientAccumulation.after_cancel_epoch = Gra
 @patch
 def after_cancel_fit(self:GradientAccumulation):
     "The fit was stopped in the middle of an epoch"
-    if self.count and torch.isfinite(self.loss): self._end_epoch() # otherwise TerminateOnNaNCallback stopped here
+    lost = self.loss is None or not torch.isfinite(self.loss) # after `export`; `TerminateOnNaNCallback` stopped here
+    if self.count and not lost: self._end_epoch()
 
 @patch
 def after_fit(self:GradientAccumulation):
