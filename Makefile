@@ -1,5 +1,5 @@
 # `make demo` and `make test` need nothing but Python 3.10 or newer: they make their own environment in `.venv`.
-.PHONY: demo test test-newest docs check-docs quarto prepare export clean readme outputs check
+.PHONY: demo test test-newest docs check-docs quarto dist prepare export clean readme outputs check
 PYTHON ?= python3
 BIN := .venv/bin
 NEW := .venv-newest/bin
@@ -16,7 +16,7 @@ THREADS := OMP_NUM_THREADS=1
 .venv-newest/installed: settings.ini setup.py
 	@echo 'Setting up .venv-newest (some minutes, 6 GB) …'
 	$(PYTHON) -m venv .venv-newest
-	$(NEW)/pip install -q --disable-pip-version-check -U --upgrade-strategy eager -e . fastai fastcore 'nbdev>=3' jupyter accelerate hypothesis
+	$(NEW)/pip install -q --disable-pip-version-check -U --upgrade-strategy eager -e . fastai fastcore 'nbdev>=3' jupyter accelerate hypothesis mypy
 	@touch $@
 
 demo: .venv/installed ## the four demonstrations, about a minute
@@ -34,6 +34,14 @@ docs: .venv/installed ## the site, without Quarto, in _site; fails on a warning,
 
 check-docs: .venv/installed ## open each of its pages in Chromium (of the system, or $$CHROMIUM), wide and narrow
 	$(BIN)/python docs/check.py
+
+dist: .venv/installed ## sdist and wheel in dist/; the wheel is installed in a fresh environment and runs the demo there
+	rm -rf dist build .venv-dist
+	$(BIN)/python -m build -q
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/pip install -q --disable-pip-version-check dist/*.whl
+	cd dist && ../.venv-dist/bin/tweaks_demo
+	rm -rf build .venv-dist
 
 quarto: .venv/installed ## the same pages with Quarto, for those who have it, in _docs
 	$(BIN)/nbdev_docs
