@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'GradientClip', 'ValueClip',
            'AdaptiveClip', 'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types', 'set_bn_eval', 'update_bn',
-           'feature_learner', 'fast_loop']
+           'feature_learner', 'fast_loop', 'EMA', 'SWA']
 
 # %% ../nbs/99_all.ipynb #25edd167
 from .core import Tweak
@@ -15,8 +15,9 @@ from .accumulate import GradientAccumulation
 from .micro_batch import MicroBatch
 from .clip import AdaptiveClip, GradientClip, PercentileClip, ValueClip
 from .batch_norm import BnFreeze, bn_report, bn_types, set_bn_eval, update_bn
+from .ema import EMA, SWA
 from .features import feature_learner
 from .fast_loop import fast_loop
 _all_ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'GradientClip', 'ValueClip',
          'AdaptiveClip', 'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types', 'set_bn_eval', 'update_bn', 'feature_learner',
-         'fast_loop']
+         'fast_loop', 'EMA', 'SWA']
