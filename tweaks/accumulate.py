@@ -80,6 +80,8 @@ class GradientAccumulation(Tweak):
 
     def _by_epoch(self): return self.n_acc if isinstance(self.n_acc, dict) else {0: self.n_acc}
 
+    window = property(lambda self: self._window, doc='The open window, or `None`; for callbacks that read it')
+
     @property
     def count(self)->int: # 0 if no window is open
         "Samples in the open window"
