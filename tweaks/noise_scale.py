@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['noise_and_signal', 'NoiseScale', 'running_scale']
 
-# %% ../nbs/22_noise_scale.ipynb #c5ac7b5b
+# %% ../nbs/22_noise_scale.ipynb #a5d32dec
 import math, warnings
 from functools import partial
 
@@ -17,7 +17,7 @@ from fastcore.basics import patch
 from .core import Record, Tweak, check, check_number, trains_bn
 from .grads import opt_params
 
-# %% ../nbs/22_noise_scale.ipynb #7afe2cbc
+# %% ../nbs/22_noise_scale.ipynb #51011802
 def noise_and_signal(
     weighted:float, # Σ b|g|² over the micro-batches: items times squared norm of the mean gradient
     mean_sq:float, # |ḡ|² of their weighted mean
@@ -28,13 +28,12 @@ def noise_and_signal(
     noise = (weighted-items*mean_sq)/(k-1)
     return noise, mean_sq-noise/items
 
-# %% ../nbs/22_noise_scale.ipynb #0c546f49
+# %% ../nbs/22_noise_scale.ipynb #10310aa0
 class NoiseScale(Tweak):
     "Measure at each step how large a batch still pays, from the batches of its window"
     order,run_valid = MixedPrecision.order+.5,False # gradients are accumulated and unscaled by then, not yet clipped
-    _stateattrs = (*Tweak._stateattrs,'_acc','_window','_params','_frozen','_hooks','_norms','_factor','_twice','_size',
-                   '_sums','_items','_k','_batches')
-    _noise,_signal,_sizes = None,None,None # records of S, |G|² and items, one per step
+    _stateattrs = (*Tweak._stateattrs,'_acc','_seen','_hooks')
+    _noise,_signal,_sizes,_hooks = None,None,None,() # records of S, |G|² and items, one per step; hooks in a batch
     def __init__(self,
         beta:float=0.99, # decay of the running means at each step, in [0, 1); they reach back about `1/(1-beta)` steps
         log:bool=False, # show the noise scale at each epoch's end as a column `noise_scale` of the Learner's table?
@@ -47,8 +46,7 @@ class NoiseScale(Tweak):
         self._acc = _find(self.learn, 'GradientAccumulation')
         _check_fit(self.learn, self._acc)
         self._noise,self._signal,self._sizes = Record(),Record(),Record()
-        self._window,self._params,self._hooks,self._factor = None,[],[],None
-        self._size,self._batches,self._k = 0,0,0
+        self._seen,self._hooks = _Seen(None, []),[]
         if self.log: self.add_column('noise_scale')
 
     def before_epoch(self): self.hide_column()
@@ -57,69 +55,78 @@ class NoiseScale(Tweak):
 
     def undo(self):
         for h in self._hooks: h.remove()
-        self._acc,self._window,self._params,self._hooks,self._norms,self._sums = None,None,[],[],{},0.
+        self._acc,self._seen,self._hooks = None,None,[]
 
-# %% ../nbs/22_noise_scale.ipynb #3ae0a976
+# %% ../nbs/22_noise_scale.ipynb #3a95f81a
+class _Seen:
+    "What the hooks see of the batches of a window"
+    def __init__(self, window, params):
+        self.window,self.params,self.frozen = window,params,set() # `frozen`: indices of those that did not always train
+        self.batches,self.k,self.items,self.norms,self.factors = 0,0,0,[],[] # `k`: batches with items
+        self.start(0)
+
+    def start(self, size): self.size,self.batch,self.factor,self.twice = size,{},None,False # a new batch
+
+    def note(self, i, g): # `g` is what this backward pass adds to the gradient of parameter `i`
+        self.twice |= i in self.batch
+        self.batch[i] = _norm(g)
+
+    def note_factor(self, g): self.factor = _norm(g) # the gradient of the loss: what others have multiplied it by
+
+def _norm(g): return torch.linalg.vector_norm(g, dtype=torch.promote_types(g.dtype, torch.float32))
+
+# %% ../nbs/22_noise_scale.ipynb #f899b4e0
 @patch
 def before_batch(self:NoiseScale):
     "Begin with a new window, or go on with the open one; hook the parameters"
     self._end_batch() # of the batch before, if an exception kept `after_batch` from firing
-    win = getattr(self._acc, 'window', None)
-    if win is None or win is not self._window: # without accumulation, each batch is a window
+    win,seen = getattr(self._acc, 'window', None),self._seen
+    if win is None or win is not seen.window: # without accumulation, each batch is a window
         late = win is not None and win.batches # we were added in the middle of it: wait for the next
-        self._window,self._params = win,[] if late else [p for p in opt_params(self.learn) if p.requires_grad]
-        self._sums,self._items,self._k,self._batches,self._frozen = 0.,0,0,0,set()
-    self._norms,self._twice,self._size = {},False,find_bs(self.yb or self.xb)
-    self._frozen |= {i for i,p in enumerate(self._params) if not p.requires_grad}
-    self._hooks = [p.register_hook(partial(self._note, i)) for i,p in enumerate(self._params) if p.requires_grad]
+        seen = self._seen = _Seen(win, [] if late else [p for p in opt_params(self.learn) if p.requires_grad])
+    seen.start(find_bs(self.yb or self.xb))
+    seen.frozen |= {i for i,p in enumerate(seen.params) if not p.requires_grad}
+    self._hooks = [p.register_hook(partial(seen.note, i)) for i,p in enumerate(seen.params) if p.requires_grad]
 
 @patch
 def after_loss(self:NoiseScale):
-    "Hook the loss: its gradient is the factor that others multiply it by, its share of the window or fp16's scale"
-    def note(g): self._factor = _norm(g)
-    if self._hooks: self._hooks.append(self.learn.loss_grad.register_hook(note))
+    "Hook the loss as it is before accumulation and fp16 multiply it"
+    if self._hooks: self._hooks.append(self.learn.loss_grad.register_hook(self._seen.note_factor))
 
-@patch
-def _note(self:NoiseScale, i, g):
-    "The hook of parameter `i`: `g` is what this backward pass adds to its gradient"
-    self._twice |= i in self._norms
-    self._norms[i] = _norm(g)
-
-def _norm(g): return torch.linalg.vector_norm(g.detach(), dtype=torch.promote_types(g.dtype, torch.float32))
-
-# %% ../nbs/22_noise_scale.ipynb #63fbf7a1
 @patch
 def _end_batch(self:NoiseScale):
-    "Remove the hooks; add what they noted to the sums, if the window counts this batch"
+    "Remove the hooks; keep what they saw, if the window counts this batch"
+    if not self._hooks: return
     for h in self._hooks: h.remove()
-    win,factor = self._window,self._factor
-    self._hooks,self._factor = [],None
+    self._hooks,seen = [],self._seen
+    win,factor,norms = seen.window,seen.factor,seen.batch
     if factor is None: return # no backward pass
-    if self._twice: raise ValueError(_two_passes)
-    if win and win.batches==self._batches: self._params = [] # cancelled, and not counted: its gradient stays, unknown
-    if not self._params: return
-    items = win.items-self._items if win else self._size
-    self._batches,self._items,self._k = self._batches+1,self._items+items,self._k+(items>0)
+    if seen.twice: raise ValueError(_two_passes)
+    if win and win.batches==seen.batches: seen.params = []; return # not counted, but its gradient stays: give up
+    items = win.items-seen.items if win else seen.size
     zero = factor.new_zeros(()) # for parameters that this batch did not use
-    norms = torch.stack([self._norms.get(i, zero).to(zero.device) for i in range(len(self._params))])
-    self._sums = self._sums + norms.square()*(items/factor**2).nan_to_num(0.) # NaN: 0/0, a batch without items
+    seen.norms.append(torch.stack([norms.get(i, zero).to(zero.device) for i in range(len(seen.params))]))
+    seen.factors.append(items**.5/factor)
+    seen.batches,seen.items,seen.k = seen.batches+1,seen.items+items,seen.k+(items>0)
 
 NoiseScale.after_batch = NoiseScale._end_batch
 
-# %% ../nbs/22_noise_scale.ipynb #daa7e529
+# %% ../nbs/22_noise_scale.ipynb #c1f63b9f
 @patch
 def before_step(self:NoiseScale):
     "The window is full: compare its batches with their mean"
     self._end_batch()
+    seen,win = self._seen,self._seen.window
     if not len(self._noise): self._check_window()
-    win,k = self._window,self._k
-    items,noise,signal = win.items if win else self._size,math.nan,math.nan
-    used = [i for i,p in enumerate(self._params) if p.grad is not None and i not in self._frozen]
-    missed = not self._batches or (win and win.batches!=self._batches)
-    if used and not missed and (self._batches>1 or num_distrib()>1):
-        sums,grads = self._sums.unbind(),[self._params[i].grad for i in used]
-        weighted = torch.stack([sums[i] for i in used]).sum()
-        mean_sq = torch.stack([_norm(g).to(weighted.device) for g in grads]).square().sum()
+    items,noise,signal = win.items if win else seen.size,math.nan,math.nan
+    used = [i for i,p in enumerate(seen.params) if p.grad is not None and i not in seen.frozen]
+    missed = not seen.batches or (win and win.batches!=seen.batches)
+    if used and not missed and (seen.batches>1 or num_distrib()>1):
+        factors = torch.stack(seen.factors).nan_to_num(0.) # 0/0: a batch without items
+        squares = (torch.stack(seen.norms)*factors[:,None]).square().sum(0).unbind() # Σ b|g|² of each parameter
+        weighted = torch.stack([squares[i] for i in used]).sum()
+        mean_sq = torch.stack([_norm(seen.params[i].grad).to(weighted.device) for i in used]).square().sum()
+        k = seen.k
         if num_distrib()>1: weighted,items,k = _add_up(weighted, items, k)
         noise,signal = noise_and_signal(weighted, mean_sq, items, k)
     for record,x in (self._noise,noise),(self._signal,signal),(self._sizes,items): record.append(x)
@@ -130,7 +137,7 @@ def _add_up(*totals):
     torch.distributed.all_reduce(ts)
     return ts.unbind()
 
-# %% ../nbs/22_noise_scale.ipynb #c0327af5
+# %% ../nbs/22_noise_scale.ipynb #a98353c9
 def running_scale(
     estimates:list, # `(S, |G|²)` for each step; what is not finite is left out
     beta:float, # decay of the two running means at each step, in [0, 1)
@@ -143,7 +150,7 @@ def running_scale(
         scales.append(max(noise, 0.)/signal if signal>0 else math.inf if total else math.nan)
     return scales
 
-# %% ../nbs/22_noise_scale.ipynb #b739b2d7
+# %% ../nbs/22_noise_scale.ipynb #a02bd9fa
 @patch(as_prop=True)
 def estimates(self:NoiseScale)->list: # NaN where there is none: a window of one batch; empty in a copy
     "`(S, |G|²)` of each step of the last fit"
@@ -167,7 +174,7 @@ def plot(self:NoiseScale,
     ax.legend()
     return ax
 
-# %% ../nbs/22_noise_scale.ipynb #7201a45a
+# %% ../nbs/22_noise_scale.ipynb #34c9fee2
 def _find(learn, name):
     "The callback of the class `name` in `learn`, or of a subclass of it"
     return next((cb for cb in learn.cbs if name in [c.__name__ for c in type(cb).__mro__]), None)
@@ -195,7 +202,7 @@ _two_passes = ('NoiseScale: a parameter got its gradient in parts, from several 
 @patch
 def _check_window(self:NoiseScale):
     "At the first step: refuse a window that a single batch fills, warn about batch norm"
-    win,n_acc = self._window,getattr(self._acc, 'n_acc', 1)
+    win,n_acc = self._seen.window,getattr(self._acc, 'n_acc', 1)
     if isinstance(n_acc, dict): n_acc = max(n_acc.values())
     if num_distrib()<2 and win and win.batches==1 and win.samples>=n_acc:
         raise ValueError(f'NoiseScale: a batch of {win.samples} samples fills the window of n_acc={n_acc}, and there is '
