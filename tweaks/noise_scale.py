@@ -78,7 +78,7 @@ class _Seen:
         self.batches,self.k,self.items,self.norms,self.factors = 0,0,0,[],[] # `k`: batches with items
         self.start(0)
 
-    def start(self, size): self.size,self.batch,self.factor,self.twice = size,{},None,False # a new batch
+    def start(self, size): self.size,self.batch,self.factor,self.twice = size,{},None,False # `size`: without a window
 
     def note(self, i, g): # `g` is what this backward pass adds to the gradient of parameter `i`
         self.twice |= i in self.batch
@@ -95,9 +95,8 @@ def before_batch(self:NoiseScale):
     self._end_batch() # of the batch before, if an exception kept `after_batch` from firing
     win,seen = getattr(self._acc, 'window', None),self._seen
     if win is None or win is not seen.window: # without accumulation, each batch is a window
-        late = win is not None and win.batches # we were added in the middle of it: wait for the next
-        seen = self._seen = _Seen(win, [] if late else [p for p in opt_params(self.learn) if p.requires_grad])
-    seen.start(find_bs(self.yb or self.xb))
+        seen = self._seen = _Seen(win, [p for p in opt_params(self.learn) if p.requires_grad])
+    seen.start(0 if win else find_bs(self.yb or self.xb))
     seen.frozen |= {i for i,p in enumerate(seen.params) if not p.requires_grad}
     self._hooks = [p.register_hook(partial(seen.note, i)) for i,p in enumerate(seen.params) if p.requires_grad]
 
@@ -133,7 +132,7 @@ def before_step(self:NoiseScale):
     if not len(self._noise): self._check_window()
     items,noise,signal = win.items if win else seen.size,math.nan,math.nan
     used = [i for i,p in enumerate(seen.params) if p.grad is not None and i not in seen.frozen]
-    missed = not seen.batches or (win and win.batches!=seen.batches)
+    missed = not seen.batches or (win and win.batches!=seen.batches) # say we were added in the middle of the window
     if used and not missed and (seen.batches>1 or num_distrib()>1):
         factors = torch.stack(seen.factors).nan_to_num(0.) # 0/0: a batch without items
         squares = (torch.stack(seen.norms)*factors[:,None]).square().sum(0).unbind() # Σ b|g|² of each parameter
