@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'NoiseScale', 'GradientClip',
            'ValueClip', 'AdaptiveClip', 'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types', 'set_bn_eval',
-           'update_bn', 'EMA', 'SWA', 'feature_learner', 'fast_loop']
+           'update_bn', 'EMA', 'SWA', 'feature_learner', 'fast_loop', 'suggest']
 
 # %% ../nbs/99_all.ipynb #25edd167
 from .core import Tweak
@@ -19,6 +19,7 @@ from .batch_norm import BnFreeze, bn_report, bn_types, set_bn_eval, update_bn
 from .ema import EMA, SWA
 from .features import feature_learner
 from .fast_loop import fast_loop
+from .suggest import suggest
 _all_ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'NoiseScale',
          'GradientClip', 'ValueClip', 'AdaptiveClip', 'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types',
-         'set_bn_eval', 'update_bn', 'EMA', 'SWA', 'feature_learner', 'fast_loop']
+         'set_bn_eval', 'update_bn', 'EMA', 'SWA', 'feature_learner', 'fast_loop', 'suggest']
