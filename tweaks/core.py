@@ -157,6 +157,8 @@ class Record:
     "Numbers, one for each step; tensors among them are fetched a thousand at a time, and copies are empty"
     def __init__(self): self._numbers,self._new = arrays.array('d'),[]
     def __reduce__(self): return type(self), ()
+    def state_dict(self): return {'numbers': torch.tensor(self[:], dtype=torch.float64)} # for `Resume`
+    def load_state_dict(self, state): self._numbers,self._new = arrays.array('d', state['numbers'].tolist()),[]
     def __len__(self): return len(self._numbers)+len(self._new)
 
     def append(self,
