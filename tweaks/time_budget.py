@@ -74,6 +74,14 @@ class TimeBudget(Tweak):
 
     def undo(self): whole_dl(self.learn)
 
+    def state_dict(self): # for `Resume`: the clock of another process has another zero
+        kept = '_ended','spent','_trained','_validation','_batches','_share','_iter','_n_iter'
+        return {'now': self.clock()-self._start} | {k: vars(self)[k] for k in kept if k in vars(self)}
+
+    def load_state_dict(self, state):
+        self._start = self.clock()-state['now']
+        vars(self).update({k: v for k,v in state.items() if k!='now'})
+
 # %% ../nbs/11_time_budget.ipynb #11a00023
 @patch
 def _now(self:TimeBudget):
@@ -87,7 +95,7 @@ def _now(self:TimeBudget):
 @patch
 def _stop(self:TimeBudget):
     "After a batch: count it, and say whether time is up"
-    if self.learn is None: return False # removed in the middle of the fit
+    if self.learn is None or not self.run: return False # removed in the middle of the fit, or switched off
     now = self._now()
     self._trained,self.spent = self._trained+now-self.spent,now
     self._batches,self._iter = self._batches+1,self._iter+1
