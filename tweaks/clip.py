@@ -246,10 +246,10 @@ class AdaptiveClip(Clip):
 
     def before_fit(self):
         super().before_fit()
-        self._free = {id(p) for p in self._excluded()}
+        self._free = set(self._excluded())
 
     def clip(self, params, norm):
-        clipped = clip_units([p for p in params if id(p) not in self._free], self.ratio, self.eps, norm)
+        clipped = clip_units([p for p in params if p not in self._free], self.ratio, self.eps, norm)
         return torch.where(clipped, -math.inf, math.inf)
 
 # %% ../nbs/30_clip.ipynb #0e305162
