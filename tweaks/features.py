@@ -51,6 +51,8 @@ class _FeatureDL(DataLoader):
     def __len__(self): return len(self.dl)
     def get_idxs(self): return self.dl.get_idxs()
     def before_iter(self): self.turn += 1
+    def state_dict(self): return {'turn': self.turn} # for `Resume`
+    def load_state_dict(self, state): self.turn = state['turn']
     def new(self, dataset=None, cls=DataLoader, **kwargs): return super().new(dataset, cls, **kwargs)
 
     def create_batches(self, samps):
