@@ -6,16 +6,18 @@
 __all__ = ['fit_events', 'BrokenFit', 'test_same', 'rel_err', 'weights', 'grads', 'warned', 'hush', 'cause', 'Fault', 'Steps',
            'CPUMixedPrecision', 'plain_loop', 'windows', 'true_grads', 'Validates', 'traces', 'random_numbers',
            'training_state', 'snapshot', 'restore', 'weights_after', 'differences', 'survives', 'broken_fit',
-           'processes']
+           'processes', 'Nursery', 'outcome', 'killed_often']
 
 # %% ../nbs/91_testing.ipynb #540ac2f8
-import os, random, re, subprocess, sys, tempfile, warnings
+import os, pickle, random, re, signal, struct, subprocess, sys, tempfile, threading, warnings
 from collections import namedtuple
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import lru_cache
+from numbers import Real
 from pathlib import Path
 
+import cloudpickle
 import numpy as np
 import torch
 from torch import nn
@@ -404,3 +406,103 @@ def processes(
                               env={**os.environ, 'OMP_NUM_THREADS': '1'})
         assert done.returncode==0, done.stderr
         return [torch.load(f'{d}/{i}.pt') for i in range(n)]
+
+# %% ../nbs/91_testing.ipynb #47216491
+_nursery = """
+import os, pickle, random, signal, struct, sys, tempfile, traceback, warnings
+import cloudpickle, torch; torch.set_num_threads(1); warnings.simplefilter('ignore')
+from fastai.vision.all import *; from fastai.callback.all import *; import tweaks.all; from tweaks.testing import _kill_at
+
+def live(job, folder, path):
+    for fd in 1,2: os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
+    os.chdir(folder)
+    try:
+        f,kill = cloudpickle.loads(job)
+        _kill_at(kill)
+        res = 'returned', f()
+    except BaseException as e: res = 'raised', ''.join(traceback.format_exception(e))
+    with open(path, 'wb') as o: cloudpickle.dump(res, o)
+    os._exit(0)
+
+while head := sys.stdin.buffer.read(8):
+    job,folder = pickle.loads(sys.stdin.buffer.read(*struct.unpack('q', head)))
+    with tempfile.NamedTemporaryFile() as o:
+        pid = os.fork()
+        if not pid: live(job, folder, o.name)
+        status = os.waitpid(pid, 0)[1]
+        said = o.read() if os.waitstatus_to_exitcode(status)!=-signal.SIGKILL else pickle.dumps(('killed', None))
+    sys.stdout.buffer.write(struct.pack('q', len(said)) + said); sys.stdout.flush()
+"""
+
+def _die(): os.kill(os.getpid(), signal.SIGKILL)
+
+def _kill_at(kill):
+    "In the process that is to die: arrange for it"
+    how,n = kill or (None, 0)
+    left,call,sync,replace = [n],Learner._call_one,os.fsync,os.replace
+    def count(last=True):
+        left[0] -= last
+        return left[0]==0 and last
+    def call_one(self, event_name):
+        if count(getattr(self.recorder, 'run', True)): _die() # it is switched off where events are passed over
+        return call(self, event_name)
+    def fsync(fd):
+        if count(): os.ftruncate(fd, os.fstat(fd).st_size//2); _die()
+        sync(fd)
+        if count(): _die()
+    def replaced(*args):
+        replace(*args)
+        if count(): _die()
+    if how=='event':   Learner._call_one = call_one
+    if how=='save':    os.fsync,os.replace = fsync,replaced
+    if how=='seconds': threading.Timer(n, _die).start()
+
+# %% ../nbs/91_testing.ipynb #8ad5dc8b
+class Nursery:
+    "A process with fastai and this library imported, and one thread, whose copies run functions and can be killed"
+    def __init__(self):
+        pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([sys.executable, '-c', _nursery], **pipes)
+
+    def live(self,
+        f:callable, # function without arguments
+        folder:str, # the folder in which it runs
+        kill:tuple=None, # `('event', 7)`: at the 7th event of a fit; `('save', 2)`: in writing a file; `('seconds', .5)`
+    )->tuple: # `'returned'` and the result, `'killed'` and `None`, or `'raised'` and the traceback
+        "Run `f` in a copy of the process, which is killed where `kill` says"
+        job = pickle.dumps((cloudpickle.dumps((f, kill)), str(folder)))
+        self.process.stdin.write(struct.pack('q', len(job)) + job); self.process.stdin.flush()
+        return pickle.loads(self.process.stdout.read(*struct.unpack('q', self.process.stdout.read(8))))
+
+    def close(self)->None:
+        "End the process"
+        self.process.stdin.close(); self.process.stdout.close(); self.process.wait()
+
+# %% ../nbs/91_testing.ipynb #bdaa26be
+def outcome(
+    learn:Learner, # a learner that was fitted
+)->dict: # copies, numbers, and a `text`
+    "Weights, optimizer, random numbers and all that the recorder has of the last fit of `learn`"
+    rec,numbers = learn.recorder,lambda o: np.asarray(o).tolist()
+    hypers = [[sorted((k, numbers(v)) for k,v in h.items() if isinstance(v, Real))] for h in learn.opt.hypers]
+    seen = {k: [numbers(o) for o in v] for k,v in {'lr': rec.lrs, 'loss': rec.losses, **getattr(rec, 'hps', {})}.items()}
+    return dict(**training_state(learn), text=f'{hypers} {list(map(list, rec.values))} {seen}')
+
+def killed_often(
+    nursery:Nursery, # where the lives begin
+    train:callable, # `train()` makes a learner, fits it with `Resume`, and returns it
+    kills:list, # where each life is killed, as in `Nursery.live`; a life that comes to its end is the last
+)->int: # how many lives were killed
+    "Test that `train`, killed again and again and run to its end, leaves the same bits as if it had never been killed"
+    f = lambda: outcome(train())
+    with tempfile.TemporaryDirectory() as a, tempfile.TemporaryDirectory() as b:
+        how,want = nursery.live(f, a)
+        assert how=='returned', want
+        for i,kill in enumerate([*kills, None]):
+            how,got = nursery.live(f, b, kill)
+            if how!='killed': break
+        assert how=='returned', got
+        assert got.pop('text')==want.pop('text'), 'rates, losses, values or hyper-parameters differ'
+        test_same(got, want)
+        for o in Path(a).glob('*.csv'): assert (Path(b)/o.name).read_text()==o.read_text(), o.name
+        return i
