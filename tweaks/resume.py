@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Resume']
 
-# %% ../nbs/51_resume.ipynb #a638335e
+# %% ../nbs/51_resume.ipynb #4a439e28
 import io, math, os, random, time, warnings, zipfile
 from collections import OrderedDict, defaultdict, deque
 from enum import Enum
@@ -30,7 +30,7 @@ from fastai.torch_core import num_distrib, rank_distrib
 from .core import ShortDL, Tweak, bare_model, check, check_number, whole_dl
 from .grads import opt_params
 
-# %% ../nbs/51_resume.ipynb #f8944dd9
+# %% ../nbs/51_resume.ipynb #fc19a0c2
 class _NotPlain(Exception): "There is something that cannot be packed; its argument: would it have to be?"
 
 _lists = {c.__name__: c for c in (list, tuple, set, deque, L)}
@@ -59,7 +59,7 @@ def _pack(o, own=()):
     if isinstance(o, io.TextIOWrapper) and isinstance(o.name, str): return 'file', _read(o)
     raise _NotPlain(not (callable(o) or isinstance(o, _made_anew)))
 
-# %% ../nbs/51_resume.ipynb #cb0146ba
+# %% ../nbs/51_resume.ipynb #fd63e1d5
 def _unpack(p, old=None, device='cpu'):
     "What `_pack` was given. Objects are put back into `old`, what is there now; what was on a GPU goes to `device`"
     if type(p) is not tuple: return p
@@ -82,7 +82,7 @@ def _unpack(p, old=None, device='cpu'):
     if kind=='file':   _rewrite(old, a[0])
     return old
 
-# %% ../nbs/51_resume.ipynb #2e3699ef
+# %% ../nbs/51_resume.ipynb #2260da98
 def _read(f):
     if not f.closed: f.flush()
     return Path(f.name).read_text(f.encoding)
@@ -107,7 +107,7 @@ def _unpack_attrs(o, kept, device='cpu'):
         try: vars(o)[k] = _unpack(p, vars(o).get(k), device)
         except ValueError as e: raise RuntimeError(f'Resume cannot restore `{k}` of {type(o).__name__}: {e}') from e
 
-# %% ../nbs/51_resume.ipynb #b38afae1
+# %% ../nbs/51_resume.ipynb #a304cf01
 def _optimizers(opt):
     "`opt` and what it wraps; the last one has the state"
     while opt is not None: yield opt; opt = vars(opt).get('opt')
@@ -139,7 +139,7 @@ def _pack_training(learn):
         modules = {n: _pack_attrs(a, own)[0] for n,a in keep.items() if n in tensors},
         scaler  = _pack(learn.scaler.state_dict()) if getattr(learn, 'scaler', None) is not None else None)
 
-# %% ../nbs/51_resume.ipynb #55989a94
+# %% ../nbs/51_resume.ipynb #c5130513
 @torch.no_grad()
 def _unpack_training(learn, s):
     "Put back what `_pack_training` gave"
@@ -157,7 +157,7 @@ def _unpack_training(learn, s):
     for n,kept in s['modules'].items(): _unpack_attrs(mods[n], kept, device)
     if s['scaler'] is not None and getattr(learn, 'scaler', None) is not None: learn.scaler.load_state_dict(_unpack(s['scaler']))
 
-# %% ../nbs/51_resume.ipynb #90069f68
+# %% ../nbs/51_resume.ipynb #a964d706
 def _loaders(learn):
     "The loaders, and those inside them"
     for dl in learn.dls.loaders:
@@ -184,7 +184,7 @@ def _unpack_random(learn, s, loaders=True):
         for g,was in zip(gens, d['gens']): g.set_state(was)
         if loaders and d['state'] is not None: dl.load_state_dict(d['state'])
 
-# %% ../nbs/51_resume.ipynb #858a587b
+# %% ../nbs/51_resume.ipynb #98d8c636
 _progress = 'train_iter','pct_train','loss','smooth_loss','final_record' # of the learner, set by fastai
 
 def _attrs(cb): return {k: v for k,v in vars(cb).items() if k not in (*Tweak._stateattrs, 'learn', '_learn')}
@@ -212,7 +212,7 @@ def _unpack_all(learn, cbs, s, ended=False):
     _unpack_attrs(learn, s['learn'], device)
     _unpack_random(learn, s['now'], ended)
 
-# %% ../nbs/51_resume.ipynb #381c59e3
+# %% ../nbs/51_resume.ipynb #82bff39e
 def _settings(cb):
     "The constructor's arguments that the callback `cb` keeps"
     mine = {n: vars(cb)[n] for n in signature(type(cb).__init__).parameters if n in vars(cb)}
@@ -242,7 +242,7 @@ def _describe(learn, cbs):
             res |= {f'schedule of {k}': [np.asarray(f(p)).tolist() for p in (0., .3, 1.)] for k,f in cb.scheds.items()}
     return {k: v if v is None or isinstance(v, (int,str)) else str(v) for k,v in res.items()}
 
-# %% ../nbs/51_resume.ipynb #6e978cbb
+# %% ../nbs/51_resume.ipynb #106c7286
 _finished = {} # for each folder, how many fits of this process have ended in it
 
 class _Damaged(Exception): "A checkpoint that cannot be read"
@@ -252,7 +252,9 @@ def _read_checkpoint(path):
     try:
         with zipfile.ZipFile(path) as z:
             if bad := z.testzip(): raise _Damaged(f'{bad} is garbled')
-        return torch.load(path, map_location='cpu', weights_only=True)
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        if not (isinstance(state, dict) and 'about' in state): raise _Damaged('it is no checkpoint')
+        return state
     except _Damaged: raise
     except Exception as e: raise _Damaged(f'{type(e).__name__}: {e}'.split('\n')[0]) from e
 
@@ -264,7 +266,7 @@ def _agree(x, op='MAX'):
     dist.all_reduce(t, getattr(dist.ReduceOp, op))
     return t.item()
 
-# %% ../nbs/51_resume.ipynb #059e9ab5
+# %% ../nbs/51_resume.ipynb #6758433a
 class Resume(Tweak):
     "Save the fit into `folder` as it goes; after a kill, the same script goes on from there and ends with the same bits"
     order,one_per_fit = -math.inf,True # first: no other callback hears of what is passed over
@@ -287,11 +289,12 @@ class Resume(Tweak):
     def before_fit(self):
         self._on = not (self._on or self.in_lr_find) # not a fit within the fit
         if not self._on: return
+        self._muted,self._watch,self._goal = [],None,None
         self._stage = _finished.get(self._key, 0)
         self._cbs = [cb for cb in self.learn.cbs if cb is not self and not isinstance(cb, ProgressCallback)]
         self._about = _describe(self.learn, self._cbs)
-        self._muted,self._passing,self._start,self._since_save,self._last = [],False,None,0,self.clock()
         self._goal = self._newest()
+        self._passing,self._start,self._since_save,self._last = False,None,0,self.clock()
         self._watch = _Watch(self)
         self.learn.add_cb(self._watch)
         self._joined.push(partial(self._end, self.learn))
@@ -316,9 +319,9 @@ class Resume(Tweak):
         self._on = False
         self._unmute()
         whole_dl(self.learn)
-        self.learn.remove_cb(self._watch)
+        if self._watch: self.learn.remove_cb(self._watch)
 
-# %% ../nbs/51_resume.ipynb #e1ea6793
+# %% ../nbs/51_resume.ipynb #3a82c418
 class _Watched(ShortDL):
     "The loader `dl`; `between(i)` is called before a batch is fetched, with the number of those before it"
     def __init__(self, dl, between):
@@ -338,7 +341,7 @@ class _Watch(Tweak):
     def before_train(self):
         if self.resume._on: self.learn.dl = _Watched(self.dl, self.resume._between)
 
-# %% ../nbs/51_resume.ipynb #fc6e837c
+# %% ../nbs/51_resume.ipynb #000e354c
 @patch
 def _between(self:Resume, i):
     "Before a batch is fetched, `i` are done: go back to the checkpoint if this is its place, or save"
@@ -383,7 +386,7 @@ def _end(self:Resume, learn, exc_type, *_):
         _finished[self._key] = self._stage+1
     self._goal = self._cbs = self._start = None
 
-# %% ../nbs/51_resume.ipynb #d1627358
+# %% ../nbs/51_resume.ipynb #b132e41b
 @patch(as_prop=True)
 def _done(self:Resume): return bool(self._goal) and self._goal['epoch'] is None
 
@@ -432,7 +435,7 @@ def _write(state, path):
         except OSError: pass
         return e
 
-# %% ../nbs/51_resume.ipynb #5a3c981e
+# %% ../nbs/51_resume.ipynb #fa137eca
 @patch
 def _newest(self:Resume):
     "The newest checkpoint of this fit that all processes have; `None` if there is none yet"
