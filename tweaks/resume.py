@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Resume']
 
-# %% ../nbs/51_resume.ipynb #4a439e28
+# %% ../nbs/51_resume.ipynb #b979db00
 import io, math, os, random, time, warnings, zipfile
 from collections import OrderedDict, defaultdict, deque
 from enum import Enum
@@ -30,7 +30,7 @@ from fastai.torch_core import num_distrib, rank_distrib
 from .core import ShortDL, Tweak, bare_model, check, check_number, whole_dl
 from .grads import opt_params
 
-# %% ../nbs/51_resume.ipynb #fc19a0c2
+# %% ../nbs/51_resume.ipynb #ea5ff550
 class _NotPlain(Exception): "There is something that cannot be packed; its argument: would it have to be?"
 
 _lists = {c.__name__: c for c in (list, tuple, set, deque, L)}
@@ -39,9 +39,10 @@ _made_anew = (Path, Enum, torch.dtype, torch.device, DataLoader, Distribution) #
 def _can_tell(o): return all(hasattr(type(o), n) for n in ('state_dict','load_state_dict'))
 
 def _pack(o, own=()):
-    "`o` as tensors, numbers, strings, tuples and lists; what has its `id` in `own` is kept elsewhere"
-    if id(o) in own or isinstance(o, nn.Parameter): raise _NotPlain(False)
+    "`o` as tensors, numbers, strings, tuples and lists; what is in `own` by its place there"
     if o is None or type(o) in (bool,int,float,str): return o
+    if id(o) in own: return 'own', own[id(o)]
+    if isinstance(o, nn.Parameter): raise _NotPlain(False)
     if isinstance(o, np.ndarray) and o.dtype.kind in 'biuf':
         return 'array', o.dtype.str, list(o.shape), torch.tensor(bytearray(o.tobytes()), dtype=torch.uint8)
     if isinstance(o, np.generic) and o.dtype.kind in 'biuf': return 'number', o.dtype.str, o.item()
@@ -59,30 +60,31 @@ def _pack(o, own=()):
     if isinstance(o, io.TextIOWrapper) and isinstance(o.name, str): return 'file', _read(o)
     raise _NotPlain(not (callable(o) or isinstance(o, _made_anew)))
 
-# %% ../nbs/51_resume.ipynb #fd63e1d5
-def _unpack(p, old=None, device='cpu'):
+# %% ../nbs/51_resume.ipynb #3911139a
+def _unpack(p, old=None, own=(), device='cpu'):
     "What `_pack` was given. Objects are put back into `old`, what is there now; what was on a GPU goes to `device`"
     if type(p) is not tuple: return p
     kind,*a = p
+    if kind=='own':    return own[a[0]]
     if kind=='number': return np.dtype(a[0]).type(a[1])
     if kind=='array':  return a[2].numpy().view(a[0]).reshape(a[1]).copy()
     if kind=='tensor': return a[0].clone() if a[1]=='cpu' else a[0].to(device)
-    if kind=='items':  return _lists[a[0]](o.clone() if isinstance(o, Tensor) else o for o in _unpack(a[1], None, device))
+    if kind=='items':  return _lists[a[0]](o.clone() if isinstance(o, Tensor) else o for o in _unpack(a[1], None, own, device))
     if kind=='list':
         olds = list(old) if type(old) is _lists[a[0]] and len(old)==len(a[1]) else [None]*len(a[1])
-        return _lists[a[0]]([_unpack(x, o, device) for x,o in zip(a[1], olds)])
+        return _lists[a[0]]([_unpack(x, o, own, device) for x,o in zip(a[1], olds)])
     if kind=='dict':
         new,was = (old.copy(),old) if isinstance(old, dict) else ({},{}) # a copy of a `defaultdict` has its default
         items = [(_unpack(k), v) for k,v in a[0]]
-        new.clear(); new.update((k, _unpack(v, was.get(k), device)) for k,v in items)
+        new.clear(); new.update((k, _unpack(v, was.get(k), own, device)) for k,v in items)
         return new
     if old is None: raise ValueError('there is nothing to put it into')
-    if kind=='object': _unpack_attrs(old, a[0], device)
-    if kind=='state':  old.load_state_dict(_unpack(a[0], None, device))
+    if kind=='object': _unpack_attrs(old, a[0], own, device)
+    if kind=='state':  old.load_state_dict(_unpack(a[0], None, own, device))
     if kind=='file':   _rewrite(old, a[0])
     return old
 
-# %% ../nbs/51_resume.ipynb #2260da98
+# %% ../nbs/51_resume.ipynb #c889ac1d
 def _read(f):
     if not f.closed: f.flush()
     return Path(f.name).read_text(f.encoding)
@@ -101,13 +103,13 @@ def _pack_attrs(attrs, own=()):
             if e.args[0]: lost.append(k)
     return kept, lost
 
-def _unpack_attrs(o, kept, device='cpu'):
+def _unpack_attrs(o, kept, own=(), device='cpu'):
     "Put attributes back into `o`"
     for k,p in kept.items():
-        try: vars(o)[k] = _unpack(p, vars(o).get(k), device)
+        try: vars(o)[k] = _unpack(p, vars(o).get(k), own, device)
         except ValueError as e: raise RuntimeError(f'Resume cannot restore `{k}` of {type(o).__name__}: {e}') from e
 
-# %% ../nbs/51_resume.ipynb #a304cf01
+# %% ../nbs/51_resume.ipynb #d1528f5e
 def _optimizers(opt):
     "`opt` and what it wraps; the last one has the state"
     while opt is not None: yield opt; opt = vars(opt).get('opt')
@@ -118,14 +120,16 @@ def _tensors(learn):
     return list(dict.fromkeys([o for m in mods for o in (*m.parameters(), *m.buffers())] + opt_params(learn)))
 
 def _own(learn):
-    "The `id` of what is kept with the model and the optimizer: others' references to it stay as they are"
-    return {id(o) for o in (*_tensors(learn), *learn.model.modules(), learn.loss_func, *_optimizers(learn.opt))}
+    "What is kept with the model and the optimizer, in a fixed order; others keep references to it"
+    return [*_tensors(learn), *bare_model(learn.model).modules(), learn.model, learn.loss_func, *_optimizers(learn.opt)]
+
+def _places(own): return {id(o): i for i,o in enumerate(own)}
 
 def _public(m): return {k: v for k,v in vars(m).items() if k[0]!='_' and k!='training'}
 
 def _pack_training(learn):
     "Weights, gradients, optimizer, and the attributes of modules that keep tensors there, as recurrent ones do"
-    own,ts,opts = _own(learn),_tensors(learn),list(_optimizers(learn.opt))
+    own,ts,opts = _places(_own(learn)),_tensors(learn),list(_optimizers(learn.opt))
     torchs = isinstance(opts[-1], torch.optim.Optimizer)
     keep = {n: _public(m) for n,m in bare_model(learn.model).named_modules()}
     tensors = {n for n,a in keep.items() for o in tree_leaves(list(a.values())) if isinstance(o, Tensor) and id(o) not in own}
@@ -135,11 +139,12 @@ def _pack_training(learn):
         grads   = [g if (g := o.grad) is None else g.cpu() if g.any() else 'zeros' for o in ts],
         state   = [_pack(dict(opts[-1].state[p]) if p in opts[-1].state else {}) for p in opt_params(learn)],
         hypers  = [_pack({k: v for k,v in g.items() if k!='params'}) for g in opts[-1].param_groups] if torchs else [],
-        opt     = [_pack_attrs(vars(o), own)[0] for o in opts[:len(opts)-torchs]],
+        opt     = [_pack_attrs({k: v for k,v in vars(o).items() if k not in ('state','param_lists')}, own)[0]
+                   for o in opts[:len(opts)-torchs]],
         modules = {n: _pack_attrs(a, own)[0] for n,a in keep.items() if n in tensors},
         scaler  = _pack(learn.scaler.state_dict()) if getattr(learn, 'scaler', None) is not None else None)
 
-# %% ../nbs/51_resume.ipynb #c5130513
+# %% ../nbs/51_resume.ipynb #7c72cab0
 @torch.no_grad()
 def _unpack_training(learn, s):
     "Put back what `_pack_training` gave"
@@ -150,14 +155,14 @@ def _unpack_training(learn, s):
         o.grad = None if g is None else torch.zeros_like(o) if type(g) is str else g.to(o.device, copy=True)
     opts[-1].state.clear()
     for p,packed in zip(opt_params(learn), s['state']):
-        if packed[1]: opts[-1].state[p] = _unpack(packed, None, p.device)
+        if packed[1]: opts[-1].state[p] = _unpack(packed, device=p.device)
     for g,packed in zip(opts[-1].param_groups, s['hypers']): g.update(_unpack(packed))
-    device = next(learn.model.parameters()).device
-    for o,kept in zip(opts, s['opt']): _unpack_attrs(o, kept, device)
-    for n,kept in s['modules'].items(): _unpack_attrs(mods[n], kept, device)
+    where = _own(learn),next(learn.model.parameters()).device
+    for o,kept in zip(opts, s['opt']): _unpack_attrs(o, kept, *where)
+    for n,kept in s['modules'].items(): _unpack_attrs(mods[n], kept, *where)
     if s['scaler'] is not None and getattr(learn, 'scaler', None) is not None: learn.scaler.load_state_dict(_unpack(s['scaler']))
 
-# %% ../nbs/51_resume.ipynb #a964d706
+# %% ../nbs/51_resume.ipynb #b408ded3
 def _loaders(learn):
     "The loaders, and those inside them"
     for dl in learn.dls.loaders:
@@ -184,16 +189,19 @@ def _unpack_random(learn, s, loaders=True):
         for g,was in zip(gens, d['gens']): g.set_state(was)
         if loaders and d['state'] is not None: dl.load_state_dict(d['state'])
 
-# %% ../nbs/51_resume.ipynb #98d8c636
+# %% ../nbs/51_resume.ipynb #b28bb906
 _progress = 'train_iter','pct_train','loss','smooth_loss','final_record' # of the learner, set by fastai
 
 def _attrs(cb): return {k: v for k,v in vars(cb).items() if k not in (*Tweak._stateattrs, 'learn', '_learn')}
 
 def _pack_all(learn, cbs):
     "All that the fit goes on from, and the names of callbacks' attributes that cannot be kept"
-    own,lost,states = _own(learn),[],[]
+    own,lost,states = _places(_own(learn)),[],[]
     for cb in cbs:
-        if _can_tell(cb): states.append(_pack(cb.state_dict())); continue
+        if _can_tell(cb):
+            try: states.append(_pack(cb.state_dict(), own)); continue
+            except _NotPlain as e: raise TypeError(f'Resume: {type(cb).__name__}.state_dict() has to be numbers, strings, '
+                                                   'tensors, and lists, tuples, sets and dicts of these.') from e
         kept,names = _pack_attrs(_attrs(cb), own)
         states.append(kept)
         lost += [(cb, n) for n in names]
@@ -203,16 +211,16 @@ def _pack_all(learn, cbs):
 
 def _unpack_all(learn, cbs, s, ended=False):
     "Put back what `_pack_all` gave"
-    device = next(learn.model.parameters()).device
     _unpack_training(learn, s['training'])
+    where = _own(learn),next(learn.model.parameters()).device
     for cb,kept in zip(cbs, s['cbs']):
-        if type(kept) is tuple: cb.load_state_dict(_unpack(kept, None, device))
-        else: _unpack_attrs(cb, kept, device)
-    for m,kept in zip(learn.metrics, s['metrics']): _unpack_attrs(m, kept, device)
-    _unpack_attrs(learn, s['learn'], device)
+        if type(kept) is tuple: cb.load_state_dict(_unpack(kept, None, *where))
+        else: _unpack_attrs(cb, kept, *where)
+    for m,kept in zip(learn.metrics, s['metrics']): _unpack_attrs(m, kept, *where)
+    _unpack_attrs(learn, s['learn'], *where)
     _unpack_random(learn, s['now'], ended)
 
-# %% ../nbs/51_resume.ipynb #82bff39e
+# %% ../nbs/51_resume.ipynb #b4eb10a4
 def _settings(cb):
     "The constructor's arguments that the callback `cb` keeps"
     mine = {n: vars(cb)[n] for n in signature(type(cb).__init__).parameters if n in vars(cb)}
@@ -242,7 +250,7 @@ def _describe(learn, cbs):
             res |= {f'schedule of {k}': [np.asarray(f(p)).tolist() for p in (0., .3, 1.)] for k,f in cb.scheds.items()}
     return {k: v if v is None or isinstance(v, (int,str)) else str(v) for k,v in res.items()}
 
-# %% ../nbs/51_resume.ipynb #106c7286
+# %% ../nbs/51_resume.ipynb #7a2e5807
 _finished = {} # for each folder, how many fits of this process have ended in it
 
 class _Damaged(Exception): "A checkpoint that cannot be read"
@@ -266,7 +274,7 @@ def _agree(x, op='MAX'):
     dist.all_reduce(t, getattr(dist.ReduceOp, op))
     return t.item()
 
-# %% ../nbs/51_resume.ipynb #6758433a
+# %% ../nbs/51_resume.ipynb #5996d1de
 class Resume(Tweak):
     "Save the fit into `folder` as it goes; after a kill, the same script goes on from there and ends with the same bits"
     order,one_per_fit = -math.inf,True # first: no other callback hears of what is passed over
@@ -321,7 +329,7 @@ class Resume(Tweak):
         whole_dl(self.learn)
         if self._watch: self.learn.remove_cb(self._watch)
 
-# %% ../nbs/51_resume.ipynb #3a82c418
+# %% ../nbs/51_resume.ipynb #6e079df1
 class _Watched(ShortDL):
     "The loader `dl`; `between(i)` is called before a batch is fetched, with the number of those before it"
     def __init__(self, dl, between):
@@ -341,7 +349,7 @@ class _Watch(Tweak):
     def before_train(self):
         if self.resume._on: self.learn.dl = _Watched(self.dl, self.resume._between)
 
-# %% ../nbs/51_resume.ipynb #000e354c
+# %% ../nbs/51_resume.ipynb #b778b067
 @patch
 def _between(self:Resume, i):
     "Before a batch is fetched, `i` are done: go back to the checkpoint if this is its place, or save"
@@ -386,7 +394,7 @@ def _end(self:Resume, learn, exc_type, *_):
         _finished[self._key] = self._stage+1
     self._goal = self._cbs = self._start = None
 
-# %% ../nbs/51_resume.ipynb #b132e41b
+# %% ../nbs/51_resume.ipynb #7b81035e
 @patch(as_prop=True)
 def _done(self:Resume): return bool(self._goal) and self._goal['epoch'] is None
 
@@ -435,7 +443,7 @@ def _write(state, path):
         except OSError: pass
         return e
 
-# %% ../nbs/51_resume.ipynb #fa137eca
+# %% ../nbs/51_resume.ipynb #5e6e1ad1
 @patch
 def _newest(self:Resume):
     "The newest checkpoint of this fit that all processes have; `None` if there is none yet"
