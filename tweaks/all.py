@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'NoiseScale', 'GradientClip',
            'ValueClip', 'AdaptiveClip', 'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types', 'set_bn_eval',
-           'update_bn', 'EMA', 'SWA', 'feature_learner', 'fast_loop', 'suggest']
+           'update_bn', 'EMA', 'SWA', 'feature_learner', 'fast_loop', 'Resume', 'suggest']
 
 # %% ../nbs/99_all.ipynb #25edd167
 from .core import Tweak
@@ -19,7 +19,8 @@ from .batch_norm import BnFreeze, bn_report, bn_types, set_bn_eval, update_bn
 from .ema import EMA, SWA
 from .features import feature_learner
 from .fast_loop import fast_loop
+from .resume import Resume
 from .suggest import suggest
 _all_ = ['Tweak', 'ShortEpochCallback', 'TimeBudget', 'GradientAccumulation', 'MicroBatch', 'NoiseScale',
          'GradientClip', 'ValueClip', 'AdaptiveClip', 'PercentileClip', 'BnFreeze', 'bn_report', 'bn_types',
-         'set_bn_eval', 'update_bn', 'EMA', 'SWA', 'feature_learner', 'fast_loop', 'suggest']
+         'set_bn_eval', 'update_bn', 'EMA', 'SWA', 'feature_learner', 'fast_loop', 'Resume', 'suggest']

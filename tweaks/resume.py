@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Resume']
 
-# %% ../nbs/51_resume.ipynb #b979db00
+# %% ../nbs/51_resume.ipynb #216d588c
 import io, math, os, random, time, warnings, zipfile
 from collections import OrderedDict, defaultdict, deque
 from enum import Enum
@@ -30,7 +30,7 @@ from fastai.torch_core import num_distrib, rank_distrib
 from .core import ShortDL, Tweak, bare_model, check, check_number, whole_dl
 from .grads import opt_params
 
-# %% ../nbs/51_resume.ipynb #ea5ff550
+# %% ../nbs/51_resume.ipynb #9aeee027
 class _NotPlain(Exception): "There is something that cannot be packed; its argument: would it have to be?"
 
 _lists = {c.__name__: c for c in (list, tuple, set, deque, L)}
@@ -60,7 +60,7 @@ def _pack(o, own=()):
     if isinstance(o, io.TextIOWrapper) and isinstance(o.name, str): return 'file', _read(o)
     raise _NotPlain(not (callable(o) or isinstance(o, _made_anew)))
 
-# %% ../nbs/51_resume.ipynb #3911139a
+# %% ../nbs/51_resume.ipynb #8c6366e7
 def _unpack(p, old=None, own=(), device='cpu'):
     "What `_pack` was given. Objects are put back into `old`, what is there now; what was on a GPU goes to `device`"
     if type(p) is not tuple: return p
@@ -69,7 +69,9 @@ def _unpack(p, old=None, own=(), device='cpu'):
     if kind=='number': return np.dtype(a[0]).type(a[1])
     if kind=='array':  return a[2].numpy().view(a[0]).reshape(a[1]).copy()
     if kind=='tensor': return a[0].clone() if a[1]=='cpu' else a[0].to(device)
-    if kind=='items':  return _lists[a[0]](o.clone() if isinstance(o, Tensor) else o for o in _unpack(a[1], None, own, device))
+    if kind=='items':
+        items = _unpack(a[1], None, own, device)
+        return _lists[a[0]](o.clone() if isinstance(o, Tensor) else o for o in items)
     if kind=='list':
         olds = list(old) if type(old) is _lists[a[0]] and len(old)==len(a[1]) else [None]*len(a[1])
         return _lists[a[0]]([_unpack(x, o, own, device) for x,o in zip(a[1], olds)])
@@ -84,7 +86,7 @@ def _unpack(p, old=None, own=(), device='cpu'):
     if kind=='file':   _rewrite(old, a[0])
     return old
 
-# %% ../nbs/51_resume.ipynb #c889ac1d
+# %% ../nbs/51_resume.ipynb #0ff6f267
 def _read(f):
     if not f.closed: f.flush()
     return Path(f.name).read_text(f.encoding)
@@ -109,7 +111,7 @@ def _unpack_attrs(o, kept, own=(), device='cpu'):
         try: vars(o)[k] = _unpack(p, vars(o).get(k), own, device)
         except ValueError as e: raise RuntimeError(f'Resume cannot restore `{k}` of {type(o).__name__}: {e}') from e
 
-# %% ../nbs/51_resume.ipynb #d1528f5e
+# %% ../nbs/51_resume.ipynb #4a4d9fec
 def _optimizers(opt):
     "`opt` and what it wraps; the last one has the state"
     while opt is not None: yield opt; opt = vars(opt).get('opt')
@@ -125,6 +127,8 @@ def _own(learn):
 
 def _places(own): return {id(o): i for i,o in enumerate(own)}
 
+def _scaler(learn): return vars(learn).get('scaler') # of mixed precision
+
 def _public(m): return {k: v for k,v in vars(m).items() if k[0]!='_' and k!='training'}
 
 def _pack_training(learn):
@@ -132,7 +136,8 @@ def _pack_training(learn):
     own,ts,opts = _places(_own(learn)),_tensors(learn),list(_optimizers(learn.opt))
     torchs = isinstance(opts[-1], torch.optim.Optimizer)
     keep = {n: _public(m) for n,m in bare_model(learn.model).named_modules()}
-    tensors = {n for n,a in keep.items() for o in tree_leaves(list(a.values())) if isinstance(o, Tensor) and id(o) not in own}
+    tensors = {n for n,a in keep.items() for o in tree_leaves(list(a.values()))
+               if isinstance(o, Tensor) and id(o) not in own}
     return dict(
         weights = [o.detach().cpu() for o in ts],
         trains  = [o.requires_grad for o in ts],
@@ -142,9 +147,9 @@ def _pack_training(learn):
         opt     = [_pack_attrs({k: v for k,v in vars(o).items() if k not in ('state','param_lists')}, own)[0]
                    for o in opts[:len(opts)-torchs]],
         modules = {n: _pack_attrs(a, own)[0] for n,a in keep.items() if n in tensors},
-        scaler  = _pack(learn.scaler.state_dict()) if getattr(learn, 'scaler', None) is not None else None)
+        scaler  = _pack(learn.scaler.state_dict()) if _scaler(learn) else None)
 
-# %% ../nbs/51_resume.ipynb #7c72cab0
+# %% ../nbs/51_resume.ipynb #72c57daf
 @torch.no_grad()
 def _unpack_training(learn, s):
     "Put back what `_pack_training` gave"
@@ -160,23 +165,26 @@ def _unpack_training(learn, s):
     where = _own(learn),next(learn.model.parameters()).device
     for o,kept in zip(opts, s['opt']): _unpack_attrs(o, kept, *where)
     for n,kept in s['modules'].items(): _unpack_attrs(mods[n], kept, *where)
-    if s['scaler'] is not None and getattr(learn, 'scaler', None) is not None: learn.scaler.load_state_dict(_unpack(s['scaler']))
+    if s['scaler'] and _scaler(learn): learn.scaler.load_state_dict(_unpack(s['scaler']))
 
-# %% ../nbs/51_resume.ipynb #b408ded3
+# %% ../nbs/51_resume.ipynb #a1e4c47a
 def _loaders(learn):
     "The loaders, and those inside them"
     for dl in learn.dls.loaders:
         while dl is not None: yield dl; dl = vars(dl).get('dl')
 
+def _generators(dl): # of a loader of PyTorch's
+    gens = [getattr(o, 'generator', None) for o in (dl, getattr(dl, 'sampler', None))]
+    return [g for g in gens if isinstance(g, torch.Generator)]
+
 def _pack_random(learn):
     "The states of all random generators, and of loaders that offer theirs"
     def of(dl):
-        gens = [g for o in (dl, getattr(dl, 'sampler', None)) if isinstance(g := getattr(o, 'generator', None), torch.Generator)]
         rng = vars(dl).get('rng')
-        return dict(rng=rng.getstate() if isinstance(rng, random.Random) else None, gens=[g.get_state() for g in gens],
-                    state=dl.state_dict() if _can_tell(dl) else None)
+        return dict(rng=rng.getstate() if isinstance(rng, random.Random) else None,
+                    gens=[g.get_state() for g in _generators(dl)], state=dl.state_dict() if _can_tell(dl) else None)
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    return _pack([random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda, [of(dl) for dl in _loaders(learn)]])
+    return _pack([random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda, list(map(of, _loaders(learn)))])
 
 def _unpack_random(learn, s, loaders=True):
     "Put back what `_pack_random` gave"
@@ -185,11 +193,10 @@ def _unpack_random(learn, s, loaders=True):
     if cuda: torch.cuda.set_rng_state_all(cuda)
     for dl,d in zip(_loaders(learn), dls):
         if d['rng'] is not None: dl.rng.setstate(d['rng'])
-        gens = [g for o in (dl, getattr(dl, 'sampler', None)) if isinstance(g := getattr(o, 'generator', None), torch.Generator)]
-        for g,was in zip(gens, d['gens']): g.set_state(was)
+        for g,was in zip(_generators(dl), d['gens']): g.set_state(was)
         if loaders and d['state'] is not None: dl.load_state_dict(d['state'])
 
-# %% ../nbs/51_resume.ipynb #b28bb906
+# %% ../nbs/51_resume.ipynb #e318c892
 _progress = 'train_iter','pct_train','loss','smooth_loss','final_record' # of the learner, set by fastai
 
 def _attrs(cb): return {k: v for k,v in vars(cb).items() if k not in (*Tweak._stateattrs, 'learn', '_learn')}
@@ -200,8 +207,8 @@ def _pack_all(learn, cbs):
     for cb in cbs:
         if _can_tell(cb):
             try: states.append(_pack(cb.state_dict(), own)); continue
-            except _NotPlain as e: raise TypeError(f'Resume: {type(cb).__name__}.state_dict() has to be numbers, strings, '
-                                                   'tensors, and lists, tuples, sets and dicts of these.') from e
+            except _NotPlain: raise TypeError(f'Resume: {type(cb).__name__}.state_dict() has to be numbers, strings, '
+                                              'tensors, and lists, tuples, sets and dicts of these.') from None
         kept,names = _pack_attrs(_attrs(cb), own)
         states.append(kept)
         lost += [(cb, n) for n in names]
@@ -220,7 +227,7 @@ def _unpack_all(learn, cbs, s, ended=False):
     _unpack_attrs(learn, s['learn'], *where)
     _unpack_random(learn, s['now'], ended)
 
-# %% ../nbs/51_resume.ipynb #b4eb10a4
+# %% ../nbs/51_resume.ipynb #5240647a
 def _settings(cb):
     "The constructor's arguments that the callback `cb` keeps"
     mine = {n: vars(cb)[n] for n in signature(type(cb).__init__).parameters if n in vars(cb)}
@@ -237,12 +244,12 @@ def _describe(learn, cbs):
     for name,dl in zip(('training', 'validation'), dls):
         res |= {f'{name} batches': _len(dl), f'{name} samples': _len(getattr(dl, 'dataset', None)),
                 f'{name} batch size': getattr(dl, 'bs', getattr(dl, 'batch_size', None))}
-    ps = bare_model(learn.model).named_parameters()
-    res |= {f'parameter {n}': f'{list(p.shape)} {p.dtype}' for n,p in ps}
+    res |= {f'parameter {n}': f'{list(p.shape)} {p.dtype}' for n,p in bare_model(learn.model).named_parameters()}
     res |= {'optimizer': ' in '.join(type(o).__name__ for o in reversed(list(_optimizers(opt)))),
             'steps of the optimizer': [getattr(o, 'func', o).__name__ for o in getattr(opt, 'cbs', ())],
             'parameter groups': [len(pg) for pg in opt.param_lists],
-            'learning rates': [float(h['lr']) for h in opt.hypers], 'weight decay': [float(h['wd']) for h in opt.hypers],
+            'learning rates': [float(h['lr']) for h in opt.hypers],
+            'weight decay': [float(h.get('wd', 0)) for h in opt.hypers],
             'callbacks': [cb.name for cb in cbs]}
     for cb in cbs:
         res |= _settings(cb)
@@ -250,7 +257,7 @@ def _describe(learn, cbs):
             res |= {f'schedule of {k}': [np.asarray(f(p)).tolist() for p in (0., .3, 1.)] for k,f in cb.scheds.items()}
     return {k: v if v is None or isinstance(v, (int,str)) else str(v) for k,v in res.items()}
 
-# %% ../nbs/51_resume.ipynb #7a2e5807
+# %% ../nbs/51_resume.ipynb #fc6a093d
 _finished = {} # for each folder, how many fits of this process have ended in it
 
 class _Damaged(Exception): "A checkpoint that cannot be read"
@@ -274,13 +281,13 @@ def _agree(x, op='MAX'):
     dist.all_reduce(t, getattr(dist.ReduceOp, op))
     return t.item()
 
-# %% ../nbs/51_resume.ipynb #5996d1de
+# %% ../nbs/51_resume.ipynb #ff8fc2a1
 class Resume(Tweak):
-    "Save the fit into `folder` as it goes; after a kill, the same script goes on from there and ends with the same bits"
+    "Save the fit into `folder` as it goes; a script that was killed goes on from there, and ends with the same bits"
     order,one_per_fit = -math.inf,True # first: no other callback hears of what is passed over
     clock = staticmethod(time.monotonic) # seconds; tests put their own in its place
-    _state = '_on','_stage','_cbs','_muted','_goal','_passing','_start','_n','_files','_last','_since_save','_about','_watch'
-    _stateattrs = (*Tweak._stateattrs, *_state)
+    _stateattrs = (*Tweak._stateattrs, '_on','_stage','_cbs','_muted','_goal','_passing','_start','_n','_last',
+                   '_since_save','_about','_watch') # copies take part in no fit
     _on,_goal,_passing = False,None,False
     def __init__(self,
         folder:str, # where to save, a folder for this script alone; made if it is not there
@@ -308,20 +315,6 @@ class Resume(Tweak):
         self._joined.push(partial(self._end, self.learn))
         if self._done: self._mute()
 
-    def before_epoch(self):
-        if not (self._on and self._goal): return
-        if self._done or self.epoch<self._goal['epoch']: self._mute(); raise CancelEpochException()
-        self._unmute()
-        _unpack_training(self.learn, self._goal['training']) # for callbacks that look at what is frozen
-
-    def before_batch(self):
-        if self._passing: raise CancelBatchException()
-
-    def after_train(self):
-        if self._on and self._goal: raise RuntimeError(
-            f"Resume: the loader ended before batch {self._goal['batch']} of epoch {self.epoch}, where the run was killed: "
-            'it does not repeat itself.')
-
     def undo(self):
         if not self._on: return
         self._on = False
@@ -329,7 +322,31 @@ class Resume(Tweak):
         whole_dl(self.learn)
         if self._watch: self.learn.remove_cb(self._watch)
 
-# %% ../nbs/51_resume.ipynb #6e079df1
+# %% ../nbs/51_resume.ipynb #5c5a0bda
+@patch
+def before_epoch(self:Resume):
+    "Pass over epochs that are done; in the one to go on in, switch the other callbacks on"
+    if not (self._on and self._goal): return
+    if self._done or self.epoch<self._goal['epoch']:
+        self._mute()
+        for cb in self.learn._grab_cbs(ProgressCallback): cb('before_epoch') # its bar has to count from the first
+        raise CancelEpochException()
+    self._unmute()
+    _unpack_training(self.learn, self._goal['training']) # for callbacks that look at what is frozen
+
+@patch
+def before_batch(self:Resume):
+    "Pass over batches that are done"
+    if self._passing: raise CancelBatchException()
+
+@patch
+def after_train(self:Resume):
+    "Was the checkpoint's place reached?"
+    if self._on and self._goal: raise RuntimeError(
+        f"Resume: the loader ended before batch {self._goal['batch']} of epoch {self.epoch}, which had been reached when "
+        'the checkpoint was written. It has to give the same batches again.')
+
+# %% ../nbs/51_resume.ipynb #2008338d
 class _Watched(ShortDL):
     "The loader `dl`; `between(i)` is called before a batch is fetched, with the number of those before it"
     def __init__(self, dl, between):
@@ -349,7 +366,7 @@ class _Watch(Tweak):
     def before_train(self):
         if self.resume._on: self.learn.dl = _Watched(self.dl, self.resume._between)
 
-# %% ../nbs/51_resume.ipynb #b778b067
+# %% ../nbs/51_resume.ipynb #8fbc5674
 @patch
 def _between(self:Resume, i):
     "Before a batch is fetched, `i` are done: go back to the checkpoint if this is its place, or save"
@@ -368,13 +385,13 @@ def _between(self:Resume, i):
     due = self._since_save>=self.batches if self.batches else _agree(self.clock()-self._last>=self.seconds)
     if i==0 or due: self._save(self.learn, self.epoch, i)
 
+# %% ../nbs/51_resume.ipynb #e18f0cb6
 @patch
 def _mute(self:Resume):
     "Switch the other callbacks off"
     if self._muted: return
-    stay = self,self._watch
-    self._muted = [(cb, vars(cb).get('run')) for cb in self.learn.cbs
-                   if not (cb in stay or isinstance(cb, TrainEvalCallback))] # which moves the model to its device
+    stay = Resume,_Watch,TrainEvalCallback,*[ProgressCallback][self._done:] # the third moves the model to its device
+    self._muted = [(cb, vars(cb).get('run')) for cb in self.learn.cbs if not isinstance(cb, stay)]
     for cb,_ in self._muted: vars(cb)['run'] = False
 
 @patch
@@ -394,7 +411,7 @@ def _end(self:Resume, learn, exc_type, *_):
         _finished[self._key] = self._stage+1
     self._goal = self._cbs = self._start = None
 
-# %% ../nbs/51_resume.ipynb #7b81035e
+# %% ../nbs/51_resume.ipynb #592902b0
 @patch(as_prop=True)
 def _done(self:Resume): return bool(self._goal) and self._goal['epoch'] is None
 
@@ -409,6 +426,21 @@ def _numbers(self:Resume):
     "The numbers of the checkpoints of this fit, the newest first"
     return sorted((int(o.name.split('.')[2]) for o in self.folder.glob(self._path('*').name)), reverse=True)
 
+def _write(state, path):
+    "Write `state` beside `path`, then put it there; returns the error, if any"
+    new = path.with_suffix('.new')
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(new, 'wb') as f:
+            torch.save(state, f)
+            f.flush(); os.fsync(f.fileno())
+        os.replace(new, path)
+    except (OSError, RuntimeError) as e:
+        try: new.unlink(missing_ok=True)
+        except OSError: pass
+        return e
+
+# %% ../nbs/51_resume.ipynb #5acde31e
 @patch
 def _save(self:Resume, learn, epoch, batch):
     "Write a checkpoint, and remove the one before the last"
@@ -429,21 +461,7 @@ def _save(self:Resume, learn, epoch, batch):
     if self._n<0: raise OSError(f'{said} Free some space, or choose another folder.')
     warnings.warn(f'{said} Training goes on, and the last checkpoint is as it was. Free some space.')
 
-def _write(state, path):
-    "Write `state` beside `path`, then put it there; returns the error, if any"
-    new = path.with_suffix('.new')
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(new, 'wb') as f:
-            torch.save(state, f)
-            f.flush(); os.fsync(f.fileno())
-        os.replace(new, path)
-    except (OSError, RuntimeError) as e:
-        try: new.unlink(missing_ok=True)
-        except OSError: pass
-        return e
-
-# %% ../nbs/51_resume.ipynb #5e6e1ad1
+# %% ../nbs/51_resume.ipynb #1dcab6a4
 @patch
 def _newest(self:Resume):
     "The newest checkpoint of this fit that all processes have; `None` if there is none yet"
@@ -460,11 +478,13 @@ def _newest(self:Resume):
     said = '; '.join(f'{self._path(n).name}: {e}' for n,e in bad.items())
     if not common:
         if not any(o for o,_ in everyone): return None
-        raise RuntimeError(f'Resume: {self.folder} has checkpoints of this fit, but none that can be read'
-                           f'{" in all processes" if num_distrib()>1 else ""} ({said}). To start from nothing, delete them.')
+        where = ' by all processes' if num_distrib()>1 else ''
+        raise RuntimeError(f'Resume: {self.folder} has checkpoints of this fit, but none that can be read{where} ({said}). '
+                           'To start from nothing, delete them.')
     if said: warnings.warn(f'Resume: a checkpoint is damaged. The fit goes on from the one before. {said}.')
     elif self._n and len(numbers)<2:
-        warnings.warn(f'Resume: of the two last checkpoints one is missing. The fit goes on from {self._path(self._n).name}.')
+        warnings.warn('Resume: of the two last checkpoints one is missing. The fit goes on from '
+                      f'{self._path(self._n).name}.')
     self._check_same(found[self._n])
     return found[self._n]
 
@@ -472,7 +492,9 @@ def _newest(self:Resume):
 def _check_same(self:Resume, goal):
     "Raise unless the checkpoint is of this fit"
     now,then = self._about,goal['about']
+    found = {f'{cb.name}.{k}': repr(v) for cb,kept in zip(self._cbs, goal['cbs']) if type(kept) is dict
+             for k,v in kept.items()} # a setting may have changed in the fit, as the piece that MicroBatch finds
     for k in (*then, *now):
-        if now.get(k)!=then.get(k): raise ValueError(
-            f'Resume({str(self.folder)!r}): the folder belongs to another fit. {k}: {then.get(k)} there, {now.get(k)} here. '
-            'To go on with that fit, change it back. For a new one, choose another folder, or delete this one.')
+        if now.get(k) not in (then.get(k), found.get(k, then.get(k))): raise ValueError(
+            f'Resume({str(self.folder)!r}): the folder belongs to another fit. {k}: {then.get(k)} there, {now.get(k)} '
+            'here. To go on with that fit, change it back. For a new one, choose another folder, or delete this one.')
