@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Resume']
 
-# %% ../nbs/51_resume.ipynb #216d588c
+# %% ../nbs/51_resume.ipynb #4dc7ddfa
 import io, math, os, random, time, warnings, zipfile
 from collections import OrderedDict, defaultdict, deque
 from enum import Enum
@@ -27,10 +27,10 @@ from fastai.callback.schedule import ParamScheduler
 from fastai.data.load import DataLoader
 from fastai.learner import Metric, Recorder
 from fastai.torch_core import num_distrib, rank_distrib
-from .core import ShortDL, Tweak, bare_model, check, check_number, whole_dl
+from .core import Record, ShortDL, Tweak, bare_model, check, check_number, whole_dl
 from .grads import opt_params
 
-# %% ../nbs/51_resume.ipynb #9aeee027
+# %% ../nbs/51_resume.ipynb #b068f496
 class _NotPlain(Exception): "There is something that cannot be packed; its argument: would it have to be?"
 
 _lists = {c.__name__: c for c in (list, tuple, set, deque, L)}
@@ -56,11 +56,11 @@ def _pack(o, own=()):
         return 'list', type(o).__name__, [_pack(x, own) for x in o]
     if type(o) in (dict, OrderedDict, defaultdict): return 'dict', [[_pack(k), _pack(v, own)] for k,v in o.items()]
     if isinstance(o, Metric): return 'object', _pack_attrs(vars(o), own)[0]
-    if _can_tell(o): return 'state', _pack(o.state_dict(), own)
+    if _can_tell(o): return 'record' if isinstance(o, Record) else 'state', _pack(o.state_dict(), own)
     if isinstance(o, io.TextIOWrapper) and isinstance(o.name, str): return 'file', _read(o)
     raise _NotPlain(not (callable(o) or isinstance(o, _made_anew)))
 
-# %% ../nbs/51_resume.ipynb #8c6366e7
+# %% ../nbs/51_resume.ipynb #52be78f4
 def _unpack(p, old=None, own=(), device='cpu'):
     "What `_pack` was given. Objects are put back into `old`, what is there now; what was on a GPU goes to `device`"
     if type(p) is not tuple: return p
@@ -80,13 +80,14 @@ def _unpack(p, old=None, own=(), device='cpu'):
         items = [(_unpack(k), v) for k,v in a[0]]
         new.clear(); new.update((k, _unpack(v, was.get(k), own, device)) for k,v in items)
         return new
+    if kind=='record': kind,old = 'state',Record()
     if old is None: raise ValueError('there is nothing to put it into')
     if kind=='object': _unpack_attrs(old, a[0], own, device)
     if kind=='state':  old.load_state_dict(_unpack(a[0], None, own, device))
     if kind=='file':   _rewrite(old, a[0])
     return old
 
-# %% ../nbs/51_resume.ipynb #0ff6f267
+# %% ../nbs/51_resume.ipynb #b924e9ba
 def _read(f):
     if not f.closed: f.flush()
     return Path(f.name).read_text(f.encoding)
@@ -105,13 +106,14 @@ def _pack_attrs(attrs, own=()):
             if e.args[0]: lost.append(k)
     return kept, lost
 
-def _unpack_attrs(o, kept, own=(), device='cpu'):
+def _unpack_attrs(o, kept, own=(), device='cpu', strict=True):
     "Put attributes back into `o`"
     for k,p in kept.items():
         try: vars(o)[k] = _unpack(p, vars(o).get(k), own, device)
-        except ValueError as e: raise RuntimeError(f'Resume cannot restore `{k}` of {type(o).__name__}: {e}') from e
+        except ValueError as e:
+            if strict: raise RuntimeError(f'Resume cannot restore `{k}` of {type(o).__name__}: {e}') from e
 
-# %% ../nbs/51_resume.ipynb #4a4d9fec
+# %% ../nbs/51_resume.ipynb #0beb7540
 def _optimizers(opt):
     "`opt` and what it wraps; the last one has the state"
     while opt is not None: yield opt; opt = vars(opt).get('opt')
@@ -149,7 +151,7 @@ def _pack_training(learn):
         modules = {n: _pack_attrs(a, own)[0] for n,a in keep.items() if n in tensors},
         scaler  = _pack(learn.scaler.state_dict()) if _scaler(learn) else None)
 
-# %% ../nbs/51_resume.ipynb #72c57daf
+# %% ../nbs/51_resume.ipynb #b12384e4
 @torch.no_grad()
 def _unpack_training(learn, s):
     "Put back what `_pack_training` gave"
@@ -167,7 +169,7 @@ def _unpack_training(learn, s):
     for n,kept in s['modules'].items(): _unpack_attrs(mods[n], kept, *where)
     if s['scaler'] and _scaler(learn): learn.scaler.load_state_dict(_unpack(s['scaler']))
 
-# %% ../nbs/51_resume.ipynb #a1e4c47a
+# %% ../nbs/51_resume.ipynb #25141a11
 def _loaders(learn):
     "The loaders, and those inside them"
     for dl in learn.dls.loaders:
@@ -196,7 +198,7 @@ def _unpack_random(learn, s, loaders=True):
         for g,was in zip(_generators(dl), d['gens']): g.set_state(was)
         if loaders and d['state'] is not None: dl.load_state_dict(d['state'])
 
-# %% ../nbs/51_resume.ipynb #e318c892
+# %% ../nbs/51_resume.ipynb #203eddf8
 _progress = 'train_iter','pct_train','loss','smooth_loss','final_record' # of the learner, set by fastai
 
 def _attrs(cb): return {k: v for k,v in vars(cb).items() if k not in (*Tweak._stateattrs, 'learn', '_learn')}
@@ -222,12 +224,12 @@ def _unpack_all(learn, cbs, s, ended=False):
     where = _own(learn),next(learn.model.parameters()).device
     for cb,kept in zip(cbs, s['cbs']):
         if type(kept) is tuple: cb.load_state_dict(_unpack(kept, None, *where))
-        else: _unpack_attrs(cb, kept, *where)
+        else: _unpack_attrs(cb, kept, *where, strict=not ended) # a callback that was off has opened no files
     for m,kept in zip(learn.metrics, s['metrics']): _unpack_attrs(m, kept, *where)
     _unpack_attrs(learn, s['learn'], *where)
     _unpack_random(learn, s['now'], ended)
 
-# %% ../nbs/51_resume.ipynb #5240647a
+# %% ../nbs/51_resume.ipynb #6640fcc7
 def _settings(cb):
     "The constructor's arguments that the callback `cb` keeps"
     mine = {n: vars(cb)[n] for n in signature(type(cb).__init__).parameters if n in vars(cb)}
@@ -257,7 +259,7 @@ def _describe(learn, cbs):
             res |= {f'schedule of {k}': [np.asarray(f(p)).tolist() for p in (0., .3, 1.)] for k,f in cb.scheds.items()}
     return {k: v if v is None or isinstance(v, (int,str)) else str(v) for k,v in res.items()}
 
-# %% ../nbs/51_resume.ipynb #fc6a093d
+# %% ../nbs/51_resume.ipynb #a2e5d0f1
 _finished = {} # for each folder, how many fits of this process have ended in it
 
 class _Damaged(Exception): "A checkpoint that cannot be read"
@@ -281,7 +283,7 @@ def _agree(x, op='MAX'):
     dist.all_reduce(t, getattr(dist.ReduceOp, op))
     return t.item()
 
-# %% ../nbs/51_resume.ipynb #ff8fc2a1
+# %% ../nbs/51_resume.ipynb #20c89675
 class Resume(Tweak):
     "Save the fit into `folder` as it goes; a script that was killed goes on from there, and ends with the same bits"
     order,one_per_fit = -math.inf,True # first: no other callback hears of what is passed over
@@ -322,7 +324,7 @@ class Resume(Tweak):
         whole_dl(self.learn)
         if self._watch: self.learn.remove_cb(self._watch)
 
-# %% ../nbs/51_resume.ipynb #5c5a0bda
+# %% ../nbs/51_resume.ipynb #fadd7244
 @patch
 def before_epoch(self:Resume):
     "Pass over epochs that are done; in the one to go on in, switch the other callbacks on"
@@ -346,7 +348,7 @@ def after_train(self:Resume):
         f"Resume: the loader ended before batch {self._goal['batch']} of epoch {self.epoch}, which had been reached when "
         'the checkpoint was written. It has to give the same batches again.')
 
-# %% ../nbs/51_resume.ipynb #2008338d
+# %% ../nbs/51_resume.ipynb #60f892a8
 class _Watched(ShortDL):
     "The loader `dl`; `between(i)` is called before a batch is fetched, with the number of those before it"
     def __init__(self, dl, between):
@@ -366,7 +368,7 @@ class _Watch(Tweak):
     def before_train(self):
         if self.resume._on: self.learn.dl = _Watched(self.dl, self.resume._between)
 
-# %% ../nbs/51_resume.ipynb #8fbc5674
+# %% ../nbs/51_resume.ipynb #1093ae9e
 @patch
 def _between(self:Resume, i):
     "Before a batch is fetched, `i` are done: go back to the checkpoint if this is its place, or save"
@@ -385,7 +387,7 @@ def _between(self:Resume, i):
     due = self._since_save>=self.batches if self.batches else _agree(self.clock()-self._last>=self.seconds)
     if i==0 or due: self._save(self.learn, self.epoch, i)
 
-# %% ../nbs/51_resume.ipynb #e18f0cb6
+# %% ../nbs/51_resume.ipynb #b3b1a88b
 @patch
 def _mute(self:Resume):
     "Switch the other callbacks off"
@@ -411,7 +413,7 @@ def _end(self:Resume, learn, exc_type, *_):
         _finished[self._key] = self._stage+1
     self._goal = self._cbs = self._start = None
 
-# %% ../nbs/51_resume.ipynb #592902b0
+# %% ../nbs/51_resume.ipynb #354b5063
 @patch(as_prop=True)
 def _done(self:Resume): return bool(self._goal) and self._goal['epoch'] is None
 
@@ -440,7 +442,7 @@ def _write(state, path):
         except OSError: pass
         return e
 
-# %% ../nbs/51_resume.ipynb #5acde31e
+# %% ../nbs/51_resume.ipynb #9be94ecf
 @patch
 def _save(self:Resume, learn, epoch, batch):
     "Write a checkpoint, and remove the one before the last"
@@ -461,7 +463,7 @@ def _save(self:Resume, learn, epoch, batch):
     if self._n<0: raise OSError(f'{said} Free some space, or choose another folder.')
     warnings.warn(f'{said} Training goes on, and the last checkpoint is as it was. Free some space.')
 
-# %% ../nbs/51_resume.ipynb #1dcab6a4
+# %% ../nbs/51_resume.ipynb #ee9de6f6
 @patch
 def _newest(self:Resume):
     "The newest checkpoint of this fit that all processes have; `None` if there is none yet"
