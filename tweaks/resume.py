@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Resume']
 
-# %% ../nbs/51_resume.ipynb #4dc7ddfa
+# %% ../nbs/51_resume.ipynb #325683eb
 import io, math, os, random, time, warnings, zipfile
 from collections import OrderedDict, defaultdict, deque
 from enum import Enum
@@ -30,7 +30,7 @@ from fastai.torch_core import num_distrib, rank_distrib
 from .core import Record, ShortDL, Tweak, bare_model, check, check_number, whole_dl
 from .grads import opt_params
 
-# %% ../nbs/51_resume.ipynb #b068f496
+# %% ../nbs/51_resume.ipynb #26502740
 class _NotPlain(Exception): "There is something that cannot be packed; its argument: would it have to be?"
 
 _lists = {c.__name__: c for c in (list, tuple, set, deque, L)}
@@ -60,7 +60,7 @@ def _pack(o, own=()):
     if isinstance(o, io.TextIOWrapper) and isinstance(o.name, str): return 'file', _read(o)
     raise _NotPlain(not (callable(o) or isinstance(o, _made_anew)))
 
-# %% ../nbs/51_resume.ipynb #52be78f4
+# %% ../nbs/51_resume.ipynb #06c780b2
 def _unpack(p, old=None, own=(), device='cpu'):
     "What `_pack` was given. Objects are put back into `old`, what is there now; what was on a GPU goes to `device`"
     if type(p) is not tuple: return p
@@ -87,7 +87,7 @@ def _unpack(p, old=None, own=(), device='cpu'):
     if kind=='file':   _rewrite(old, a[0])
     return old
 
-# %% ../nbs/51_resume.ipynb #b924e9ba
+# %% ../nbs/51_resume.ipynb #2f4991f1
 def _read(f):
     if not f.closed: f.flush()
     return Path(f.name).read_text(f.encoding)
@@ -113,7 +113,7 @@ def _unpack_attrs(o, kept, own=(), device='cpu', strict=True):
         except ValueError as e:
             if strict: raise RuntimeError(f'Resume cannot restore `{k}` of {type(o).__name__}: {e}') from e
 
-# %% ../nbs/51_resume.ipynb #0beb7540
+# %% ../nbs/51_resume.ipynb #f04e7575
 def _optimizers(opt):
     "`opt` and what it wraps; the last one has the state"
     while opt is not None: yield opt; opt = vars(opt).get('opt')
@@ -151,7 +151,7 @@ def _pack_training(learn):
         modules = {n: _pack_attrs(a, own)[0] for n,a in keep.items() if n in tensors},
         scaler  = _pack(learn.scaler.state_dict()) if _scaler(learn) else None)
 
-# %% ../nbs/51_resume.ipynb #b12384e4
+# %% ../nbs/51_resume.ipynb #44dd8dc4
 @torch.no_grad()
 def _unpack_training(learn, s):
     "Put back what `_pack_training` gave"
@@ -169,7 +169,7 @@ def _unpack_training(learn, s):
     for n,kept in s['modules'].items(): _unpack_attrs(mods[n], kept, *where)
     if s['scaler'] and _scaler(learn): learn.scaler.load_state_dict(_unpack(s['scaler']))
 
-# %% ../nbs/51_resume.ipynb #25141a11
+# %% ../nbs/51_resume.ipynb #f77b10d6
 def _loaders(learn):
     "The loaders, and those inside them"
     for dl in learn.dls.loaders:
@@ -198,7 +198,7 @@ def _unpack_random(learn, s, loaders=True):
         for g,was in zip(_generators(dl), d['gens']): g.set_state(was)
         if loaders and d['state'] is not None: dl.load_state_dict(d['state'])
 
-# %% ../nbs/51_resume.ipynb #203eddf8
+# %% ../nbs/51_resume.ipynb #d366d97d
 _progress = 'train_iter','pct_train','loss','smooth_loss','final_record' # of the learner, set by fastai
 
 def _attrs(cb): return {k: v for k,v in vars(cb).items() if k not in (*Tweak._stateattrs, 'learn', '_learn')}
@@ -229,7 +229,7 @@ def _unpack_all(learn, cbs, s, ended=False):
     _unpack_attrs(learn, s['learn'], *where)
     _unpack_random(learn, s['now'], ended)
 
-# %% ../nbs/51_resume.ipynb #6640fcc7
+# %% ../nbs/51_resume.ipynb #ef697e1f
 def _settings(cb):
     "The constructor's arguments that the callback `cb` keeps"
     mine = {n: vars(cb)[n] for n in signature(type(cb).__init__).parameters if n in vars(cb)}
@@ -259,7 +259,7 @@ def _describe(learn, cbs):
             res |= {f'schedule of {k}': [np.asarray(f(p)).tolist() for p in (0., .3, 1.)] for k,f in cb.scheds.items()}
     return {k: v if v is None or isinstance(v, (int,str)) else str(v) for k,v in res.items()}
 
-# %% ../nbs/51_resume.ipynb #a2e5d0f1
+# %% ../nbs/51_resume.ipynb #47e1a8aa
 _finished = {} # for each folder, how many fits of this process have ended in it
 
 class _Damaged(Exception): "A checkpoint that cannot be read"
@@ -283,7 +283,10 @@ def _agree(x, op='MAX'):
     dist.all_reduce(t, getattr(dist.ReduceOp, op))
     return t.item()
 
-# %% ../nbs/51_resume.ipynb #20c89675
+_ended_early = ('Resume: the loader ended before batch {batch} of epoch {epoch}, which had been reached when the checkpoint '
+                'was written. It has to give the same batches again.')
+
+# %% ../nbs/51_resume.ipynb #9e183669
 class Resume(Tweak):
     "Save the fit into `folder` as it goes; a script that was killed goes on from there, and ends with the same bits"
     order,one_per_fit = -math.inf,True # first: no other callback hears of what is passed over
@@ -317,14 +320,19 @@ class Resume(Tweak):
         self._joined.push(partial(self._end, self.learn))
         if self._done: self._mute()
 
+    def before_batch(self):
+        if self._passing: raise CancelBatchException()
+
+    def after_train(self):
+        if self._on and self._goal: raise RuntimeError(_ended_early.format(**self._goal))
+
     def undo(self):
         if not self._on: return
         self._on = False
-        self._unmute()
-        whole_dl(self.learn)
+        self._unmute(); whole_dl(self.learn)
         if self._watch: self.learn.remove_cb(self._watch)
 
-# %% ../nbs/51_resume.ipynb #fadd7244
+# %% ../nbs/51_resume.ipynb #6ea35a23
 @patch
 def before_epoch(self:Resume):
     "Pass over epochs that are done; in the one to go on in, switch the other callbacks on"
@@ -336,19 +344,7 @@ def before_epoch(self:Resume):
     self._unmute()
     _unpack_training(self.learn, self._goal['training']) # for callbacks that look at what is frozen
 
-@patch
-def before_batch(self:Resume):
-    "Pass over batches that are done"
-    if self._passing: raise CancelBatchException()
-
-@patch
-def after_train(self:Resume):
-    "Was the checkpoint's place reached?"
-    if self._on and self._goal: raise RuntimeError(
-        f"Resume: the loader ended before batch {self._goal['batch']} of epoch {self.epoch}, which had been reached when "
-        'the checkpoint was written. It has to give the same batches again.')
-
-# %% ../nbs/51_resume.ipynb #60f892a8
+# %% ../nbs/51_resume.ipynb #77047862
 class _Watched(ShortDL):
     "The loader `dl`; `between(i)` is called before a batch is fetched, with the number of those before it"
     def __init__(self, dl, between):
@@ -368,7 +364,7 @@ class _Watch(Tweak):
     def before_train(self):
         if self.resume._on: self.learn.dl = _Watched(self.dl, self.resume._between)
 
-# %% ../nbs/51_resume.ipynb #1093ae9e
+# %% ../nbs/51_resume.ipynb #2f644387
 @patch
 def _between(self:Resume, i):
     "Before a batch is fetched, `i` are done: go back to the checkpoint if this is its place, or save"
@@ -387,7 +383,7 @@ def _between(self:Resume, i):
     due = self._since_save>=self.batches if self.batches else _agree(self.clock()-self._last>=self.seconds)
     if i==0 or due: self._save(self.learn, self.epoch, i)
 
-# %% ../nbs/51_resume.ipynb #b3b1a88b
+# %% ../nbs/51_resume.ipynb #98093a70
 @patch
 def _mute(self:Resume):
     "Switch the other callbacks off"
@@ -413,7 +409,7 @@ def _end(self:Resume, learn, exc_type, *_):
         _finished[self._key] = self._stage+1
     self._goal = self._cbs = self._start = None
 
-# %% ../nbs/51_resume.ipynb #354b5063
+# %% ../nbs/51_resume.ipynb #d3743166
 @patch(as_prop=True)
 def _done(self:Resume): return bool(self._goal) and self._goal['epoch'] is None
 
@@ -442,7 +438,7 @@ def _write(state, path):
         except OSError: pass
         return e
 
-# %% ../nbs/51_resume.ipynb #9be94ecf
+# %% ../nbs/51_resume.ipynb #00942756
 @patch
 def _save(self:Resume, learn, epoch, batch):
     "Write a checkpoint, and remove the one before the last"
@@ -463,7 +459,7 @@ def _save(self:Resume, learn, epoch, batch):
     if self._n<0: raise OSError(f'{said} Free some space, or choose another folder.')
     warnings.warn(f'{said} Training goes on, and the last checkpoint is as it was. Free some space.')
 
-# %% ../nbs/51_resume.ipynb #ee9de6f6
+# %% ../nbs/51_resume.ipynb #ef451af6
 @patch
 def _newest(self:Resume):
     "The newest checkpoint of this fit that all processes have; `None` if there is none yet"

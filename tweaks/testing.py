@@ -407,11 +407,11 @@ def processes(
         assert done.returncode==0, done.stderr
         return [torch.load(f'{d}/{i}.pt') for i in range(n)]
 
-# %% ../nbs/91_testing.ipynb #47216491
+# %% ../nbs/91_testing.ipynb #2c5ce40a
 _nursery = """
 import os, pickle, random, signal, struct, sys, tempfile, traceback, warnings
 import cloudpickle, torch; torch.set_num_threads(1); warnings.simplefilter('ignore')
-from fastai.vision.all import *; from fastai.callback.all import *; import tweaks.all; from tweaks.testing import _kill_at
+import tweaks.all; from fastai.vision.all import *; from fastai.callback.all import *; from tweaks.testing import _kill_at
 
 def live(job, folder, path):
     for fd in 1,2: os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
@@ -434,6 +434,7 @@ while head := sys.stdin.buffer.read(8):
     sys.stdout.buffer.write(struct.pack('q', len(said)) + said); sys.stdout.flush()
 """
 
+# %% ../nbs/91_testing.ipynb #097d6583
 def _die(): os.kill(os.getpid(), signal.SIGKILL)
 
 def _kill_at(kill):
@@ -457,7 +458,7 @@ def _kill_at(kill):
     if how=='save':    os.fsync,os.replace = fsync,replaced
     if how=='seconds': threading.Timer(n, _die).start()
 
-# %% ../nbs/91_testing.ipynb #8ad5dc8b
+# %% ../nbs/91_testing.ipynb #48ad65ff
 class Nursery:
     "A process with fastai and this library imported, and one thread, whose copies run functions and can be killed"
     def __init__(self):
@@ -478,7 +479,7 @@ class Nursery:
         "End the process"
         self.process.stdin.close(); self.process.stdout.close(); self.process.wait()
 
-# %% ../nbs/91_testing.ipynb #bdaa26be
+# %% ../nbs/91_testing.ipynb #1800660d
 def outcome(
     learn:Learner, # a learner that was fitted
 )->dict: # copies, numbers, and a `text`
