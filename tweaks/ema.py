@@ -58,7 +58,10 @@ class WeightAverage(Tweak):
         if sum(isinstance(cb, WeightAverage) for cb in self.learn.cbs)>1:
             raise ValueError('Two callbacks of this fit average the weights, and only one can: keep one EMA or SWA. '
                              '`learn.remove_cb(EMA)` takes it out of the learner.')
-        if not self._finished: self._put_back() # a fit within a fit: it trains on from the raw weights
+        if not self._finished: # a fit within a fit: it trains on from the raw weights
+            raw = dict(self._raw)
+            self._put_back()
+            if self.in_lr_find: self._raw.update(raw) # the finder undoes what it trains: the fit around it still needs them
         self.n_averaged,self._average,self._raw = 0,{},{} # `_raw`: the raw weights, while the average is in the model
         self._steps,self._cancelled,self._finished = 0,False,False
         self._joined.push(self._after_exception)
