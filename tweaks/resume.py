@@ -372,7 +372,7 @@ def _between(self:Resume, i):
     goal = self._goal if self._goal and self._goal['epoch']==self.epoch else None
     if i==0:
         if goal: _unpack_random(self.learn, goal['start']); self._mute(); self._passing = True
-        self._start = goal['start'] if goal else _pack_random(self.learn)
+        self._start = _pack_random(self.learn)
     if goal:
         if i<goal['batch']: return
         self._unmute()
