@@ -96,6 +96,7 @@ def before_batch(self:NoiseScale):
     win,seen = getattr(self._acc, 'window', None),self._seen
     if win is None or win is not seen.window: # without accumulation, each batch is a window
         seen = self._seen = _Seen(win, [p for p in opt_params(self.learn) if p.requires_grad])
+        vars(seen).update(vars(self).pop('_kept', None) or {})
     seen.start(0 if win else find_bs(self.yb or self.xb))
     seen.frozen |= {i for i,p in enumerate(seen.params) if not p.requires_grad}
     self._hooks = [p.register_hook(partial(seen.note, i)) for i,p in enumerate(seen.params) if p.requires_grad]
@@ -122,6 +123,25 @@ def _end_batch(self:NoiseScale):
     seen.batches,seen.items,seen.k = seen.batches+1,seen.items+items,seen.k+(items>0)
 
 NoiseScale.after_batch = NoiseScale._end_batch
+
+# %% ../nbs/22_noise_scale.ipynb #6c8df5cd
+@patch
+def state_dict(self:NoiseScale)->dict: # plain numbers and tensors
+    "What goes on after a kill"
+    win,seen = getattr(self._acc, 'window', None),self._seen
+    names = 'batches','k','items','norms','factors','frozen'
+    open_ = win is not None and seen.window is win
+    return dict(noise=self._noise.state_dict(), signal=self._signal.state_dict(), sizes=self._sizes.state_dict(),
+                seen={n: vars(seen)[n] for n in names} if open_ else None)
+
+@patch
+def load_state_dict(self:NoiseScale,
+    state:dict, # from `state_dict`
+)->None:
+    "Go on from `state`"
+    for record,name in (self._noise,'noise'),(self._signal,'signal'),(self._sizes,'sizes'):
+        record.load_state_dict(state[name])
+    self._kept = state['seen']
 
 # %% ../nbs/22_noise_scale.ipynb #c637fb45
 @patch
