@@ -7,6 +7,7 @@ __all__ = ['Window', 'GradientAccumulation']
 
 # %% ../nbs/20_accumulate.ipynb #272d4336
 import warnings
+from collections.abc import Callable
 from numbers import Integral,Real
 
 import torch
@@ -46,7 +47,7 @@ class Window:
         return self.samples+coming>=self.n_acc
 
     def mean(self,
-        items:float=None, # items in the window (None: those added); with several processes, the mean over them
+        items:float|None=None, # items in the window (None: those added); with several processes, the mean over them
     )->float: # multiply the gradients by this
         "The factor that makes the mean out of the sum of the gradients; more batches may still be added to it"
         if items is None: items = self.items
@@ -65,7 +66,7 @@ class GradientAccumulation(Tweak):
     def __init__(self,
         n_acc:int|dict=32, # samples (not batches) in a window, 1 or more, per process; or `{epoch: n_acc}`
         leftover:str='carry', # a window open at an epoch's end: `'carry'` it over, `'step'` at once, or `'drop'` it
-        weight:callable=None, # `weight(learn)`: items that the mean loss averages over; `'sum'`: the loss is a sum
+        weight:Callable|str|None=None, # `weight(learn)`: items that a mean loss averages over; `'sum'`: the loss is a sum
     ):
         self.n_acc,self.leftover,self.weight = n_acc,leftover,weight
         what,fix = 'a positive int, or a dict of them by epoch','Write {0: 32, 5: 64} for 64 from the sixth epoch on.'

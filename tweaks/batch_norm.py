@@ -100,7 +100,7 @@ class BnFreeze(Tweak):
     order,run_valid = math.inf,False # after every callback that might put the model in train mode
     _stateattrs = (*Tweak._stateattrs, '_params','_trains','_frozen','_held')
     _frozen = _held = ()
-    def __init__(self): pass # fastai's base class would take any event as a parameter
+    def __init__(self)->None: pass # fastai's base class would take any event as a parameter
 
     def before_fit(self): self._params,self._trains,self._frozen,self._held = [],None,[],set()
 
@@ -207,7 +207,7 @@ def _over_processes(stats):
 def update_bn(
     learn:Learner, # all norms of its model that are not frozen get new statistics; in the middle of a fit or outside
     dl:object=None, # any iterable of batches, each as a tuple or a tensor (None: `learn.dls.train`)
-    n_batches:int=None, # use only the first batches, 1 or more (None: all)
+    n_batches:int|None=None, # use only the first batches, 1 or more (None: all)
 )->None:
     "Estimate the running statistics of `learn.model` anew, pooled over all samples of `dl`"
     check(isinstance(learn, Learner), 'learn', learn, 'a Learner', 'Pass the learner itself, not its model.', TypeError)

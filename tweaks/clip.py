@@ -39,7 +39,7 @@ def clip_norm(
     params:list, # parameters; those without gradient are passed over
     max_norm:float, # the bound, positive
     norm_type:float=2., # which norm: positive, or infinity
-    norm:torch.Tensor=None, # that norm, where it is known already
+    norm:torch.Tensor|None=None, # that norm, where it is known already
 )->torch.Tensor: # the norm before clipping, as `grad_norm` gives it
     "Scale the gradients of `params` to a norm of at most `max_norm`, in place, if the norm is finite"
     if norm is None: norm = grad_norm(params, norm_type)
@@ -123,7 +123,7 @@ def norms(self:Clip)->list: # floats, one per step; empty in a copy
 
 @patch
 def plot(self:Clip,
-    ax:plt.Axes=None, # where to draw (None: the current axes)
+    ax:plt.Axes|None=None, # where to draw (None: the current axes)
 )->plt.Axes: # the same one
     "Draw the norm of each step of the last fit with the bound; skipped steps are marked"
     if not self._norms: raise ValueError(f'{self.name} has seen no step yet: call `fit` first.')
@@ -145,7 +145,7 @@ def _check_bound(name, val, fix='To train without clipping, leave the callback o
 class GradientClip(Clip):
     "Clip the `norm_type`-norm of the gradient to `max_norm`"
     def __init__(self,
-        max_norm:float=1., # the bound, positive and finite; or a list with one for each parameter group
+        max_norm:float|list=1., # the bound, positive and finite; or a list with one for each parameter group
         norm_type:float=2., # which norm: positive, `math.inf` for the largest element
         nonfinite:str='skip', # on NaN or infinity: 'skip' the step, 'raise' `FloatingPointError`, or 'pass'
         max_skips:int=20, # this many skipped steps in a row raise `FloatingPointError`; 1 or more
@@ -232,7 +232,7 @@ class AdaptiveClip(Clip):
     def __init__(self,
         ratio:float=0.01, # largest ratio of a unit's gradient norm to its weight norm, positive
         eps:float=1e-3, # floor for the weight norm, positive: weights that are zero can move
-        exclude:str='head', # 'head' is the last layer with parameters; None; or a list of names of parameters or layers
+        exclude:str|list|None='head', # 'head': the last layer with parameters; None; or a list of names of parameters or layers
         nonfinite:str='skip', # on NaN or infinity: 'skip' the step, 'raise' `FloatingPointError`, or 'pass'
         max_skips:int=20, # this many skipped steps in a row raise `FloatingPointError`; 1 or more
         log:bool=False, # show each epoch's mean norm as a column `grad_norm` of the Learner's table?

@@ -182,7 +182,7 @@ class ShortDL(GetAttr):
     _default = 'dl'
     def __init__(self,
         dl:object, # any iterable of batches
-        n_batches:int=None, # its new length in batches (None: that of `dl`)
+        n_batches:int|None=None, # its new length in batches (None: that of `dl`)
         before:callable=noop, # called before each batch is handed out
         stop:callable=noop, # called after each batch; `True` ends the pass
     ): self.dl,self.n_batches,self.before,self.stop = dl,n_batches,before,stop

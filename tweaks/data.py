@@ -82,7 +82,7 @@ def digits_dls(
     bs:int=64, # samples a batch
     size:int=8, # height and width of the images in pixels
     classes:list=range(10), # which digits to take
-    n:int=None, # take only the first `n` of their images (None: all)
+    n:int|None=None, # take only the first `n` of their images (None: all)
     valid_pct:float=0.2, # fraction of the images in the validation set
     seed:int=42, # seeds the split and the order of the batches
     **kwargs, # as in `Datasets.dataloaders`: `shuffle`, `drop_last`, `num_workers`, `device`, …
@@ -115,8 +115,8 @@ def body_head(m:nn.Sequential # model of two children
 
 # %% ../nbs/90_data.ipynb #86fa4812
 def digits_learner(
-    dls:DataLoaders=None, # data (None: all digits)
-    model:nn.Module=None, # model (None: `digits_model`)
+    dls:DataLoaders|None=None, # data (None: all digits)
+    model:nn.Module|None=None, # model (None: `digits_model`)
     seed:int=42, # seeds the weights
     **kwargs, # as in `Learner`: `lr`, `opt_func`, `train_bn`, `cbs`, …
 )->Learner: # quiet, with accuracy as metric

@@ -163,7 +163,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message): self.exit(2, f'{self.prog}: {message}\n')
 
 def tweaks_demo(
-    args:list=None, # command line arguments (None: those of the process)
+    args:list|None=None, # command line arguments (None: those of the process)
 )->int: # exit status: 0, or 1 when a demonstration does not hold; a wrong argument exits with 2
     "Run the demonstrations"
     about = 'Four training-loop tweaks, each without and with it, on handwritten digits.'

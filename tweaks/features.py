@@ -182,8 +182,8 @@ def feature_learner(
     learn:Learner, # its model is an `nn.Sequential`: first the body, which is frozen, then the head
     passes:int=1, # augmented copies of the training data to keep, 1 or more; each epoch uses one, in turn
     mem_limit:float=4., # GiB of features to keep in memory, 0 or more; what goes beyond is kept in a file
-    folder:str=None, # where that file goes (None: the system's folder for temporary files)
-    cbs:list=None, # callbacks of the new learner, besides fastai's default ones and the mixed precision of `learn`
+    folder:str|None=None, # where that file goes (None: the system's folder for temporary files)
+    cbs:list|None=None, # callbacks of the new learner, besides fastai's default ones and the mixed precision of `learn`
 )->Learner: # its model is the head of `learn`; `ValueError` where the features could not be right
     "A learner that trains the head of `learn` on the features that the frozen body gives"
     check_number('passes', passes, lambda o: o>0, 'an int of 1 or more', 'Pass how many copies to keep.', Integral)

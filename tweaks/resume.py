@@ -297,7 +297,7 @@ class Resume(Tweak):
     def __init__(self,
         folder:str, # where to save, a folder for this script alone; made if it is not there
         seconds:float=600, # save each time that so many seconds have passed, positive; and as each epoch begins
-        batches:int=None, # save after so many training batches instead, 1 or more
+        batches:int|None=None, # save after so many training batches instead, 1 or more
     ):
         check(isinstance(folder, (str,Path)) and str(folder), 'folder', folder, 'a path', "Write Resume('runs/first').",
               TypeError)

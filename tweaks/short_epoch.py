@@ -28,7 +28,7 @@ class ShortEpochCallback(Tweak):
     def __init__(self,
         pct:float=0.01, # fraction of the batches to train on, 0 to 1; at least one batch
         short_valid:bool=True, # shorten the validation by the same fraction, or to the same number of batches?
-        n_batches:int=None, # number of batches in place of `pct`, 1 or more (`None`: go by `pct`)
+        n_batches:int|None=None, # number of batches in place of `pct`, 1 or more (`None`: go by `pct`)
     ):
         check_number('pct', pct, lambda o: 0<=o<=1, 'a number from 0 to 1',
                      'Pass a fraction of the epoch, 0.05 for 5 %, or `n_batches`.')

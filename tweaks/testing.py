@@ -67,7 +67,7 @@ def grads(
 @contextmanager
 def warned(
     contains:str='', # text that one of the warnings must contain; with '' none may be given at all
-    n:int=None, # how many warnings there should be; `None`: at least one, or none if `contains` is empty
+    n:int|None=None, # how many warnings there should be; `None`: at least one, or none if `contains` is empty
 ):
     "Test that the body warns with `contains`, or not at all; yields the list of messages"
     with warnings.catch_warnings(record=True) as ws:
@@ -160,7 +160,7 @@ def windows(
     batches:list, # `(xb, yb)` in the order of training
     n_acc:int, # a window closes as soon as it holds at least this many samples
     leftover:str='carry', # what is open at the end of an epoch: `'carry'` it on, `'step'` with it, or `'drop'` it
-    n_iter:int=None, # batches an epoch, for `'step'` and `'drop'`
+    n_iter:int|None=None, # batches an epoch, for `'step'` and `'drop'`
 )->list: # lists of batches; the last may hold fewer samples
     "Group `batches` into windows of at least `n_acc` samples"
     res,win = [],[]
@@ -368,7 +368,7 @@ def broken_fit(
     event:str, # where to break the fit, at its second occasion
     exc:type=RuntimeError, # what goes wrong
     order:int=0, # as of any callback: before or after the one under test
-    first:list=None, # weights of a first fit with the callback (None: `weights_after` finds them)
+    first:list|None=None, # weights of a first fit with the callback (None: `weights_after` finds them)
 )->BrokenFit: # where it `struck` (`None`: nowhere); what is `left`, in words; are `grads` left, and without it, too?
     "Break one fit with the callback, and look what is left of it in the learner and in a second fit"
     if first is None: first = weights_after(make_learn().add_cb(make_cb()))
@@ -468,7 +468,7 @@ class Nursery:
     def live(self,
         f:callable, # function without arguments
         folder:str, # the folder in which it runs
-        kill:tuple=None, # `('event', 7)`: at the 7th event of a fit; `('save', 2)`: in writing a file; `('seconds', .5)`
+        kill:tuple|None=None, # `('event', 7)`: at the 7th event of a fit; `('save', 2)`: in a file; `('seconds', .5)`
     )->tuple: # `'returned'` and the result, `'killed'` and `None`, or `'raised'` and the traceback
         "Run `f` in a copy of the process, which is killed where `kill` says"
         job = pickle.dumps((cloudpickle.dumps((f, kill)), str(folder)))
