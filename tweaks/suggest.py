@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['limits', 'suggest']
 
-# %% ../nbs/55_suggest.ipynb #111a1aef
+# %% ../nbs/55_suggest.ipynb #d1e32be1
 import math, tempfile, time, warnings
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
@@ -32,7 +32,7 @@ from .features import _check_body, _check_data, _check_model
 from .micro_batch import is_oom
 from .noise_scale import NoiseScale
 
-# %% ../nbs/55_suggest.ipynb #6877ff48
+# %% ../nbs/55_suggest.ipynb #e872c269
 limits = dict(jump=10, growth=10, body=1.5, noise=2, loop=.1, wait=.25, saves=10, fit=600, epoch=60)
 _reasons = dict(
     jump='times the norm of the gradients before and after it: healthy ones vary by a factor of two or three',
@@ -45,7 +45,7 @@ _reasons = dict(
     fit='seconds for the whole fit: what takes longer gets interrupted',
     epoch='seconds for one epoch: too long a wait for the error in the last line of a script')
 
-# %% ../nbs/55_suggest.ipynb #a754fc78
+# %% ../nbs/55_suggest.ipynb #4421c521
 class _Trial(Callback):
     "Ends the fit after `n` batches; notes the seconds of each step, of fetching its batch, and of `body` in it"
     order = Recorder.order+1 # its view of the loader goes around those of others
@@ -76,7 +76,7 @@ class _Trial(Callback):
     def after_epoch(self):
         if len(self.steps)>=self.n: raise CancelFitException()
 
-# %% ../nbs/55_suggest.ipynb #64834637
+# %% ../nbs/55_suggest.ipynb #23735ef2
 @patch
 def _lap(self:_Trial):
     "Seconds since the last call"
@@ -115,7 +115,7 @@ def _done(self:_Trial):
     self._lap()
     return len(self.steps)>=self.n
 
-# %% ../nbs/55_suggest.ipynb #57519bd9
+# %% ../nbs/55_suggest.ipynb #3f02b017
 _others = 'TimeBudget','Resume' # they would end the trial, and write files
 def _copy(learn, folder):
     "A copy of `learn` that shows nothing and writes nothing"
@@ -141,7 +141,7 @@ def _has(learn, *names):
     "Is there a callback of one of these names, fastai's or ours?"
     return any(c.__name__ in names for cb in learn.cbs for c in type(cb).__mro__)
 
-# %% ../nbs/55_suggest.ipynb #2f830751
+# %% ../nbs/55_suggest.ipynb #ad71be72
 def _statistics(m):
     "Running mean and variance of each norm that has them"
     norms = {n: l for n,l in bare_model(m).named_modules() if isinstance(l, bn_types) and l.running_mean is not None}
@@ -177,7 +177,7 @@ def _body(copy):
     except (ValueError, AttributeError, TypeError, StopIteration): return None,1
     return copy.model[0],passes
 
-# %% ../nbs/55_suggest.ipynb #4ea9c1fe
+# %% ../nbs/55_suggest.ipynb #a6df553e
 def _measure(learn, n, tick):
     "Train a copy of `learn` for `n` batches, then for `n` more with accumulated gradients: figures for the rules"
     with tempfile.TemporaryDirectory() as folder:
@@ -199,7 +199,7 @@ def _measure(learn, n, tick):
                    half_frozen={o: moved[o] for o in half_frozen if moved.get(o)}, frozen_idx=copy.opt.frozen_idx)
         return {**res, 'estimates': _noise(copy, n, tick, trial)}
 
-# %% ../nbs/55_suggest.ipynb #3abbc9bb
+# %% ../nbs/55_suggest.ipynb #c3144d8d
 def _trial(copy, n, tick, body):
     "Fit `copy` for `n` batches: the callback that measured, the norms of the gradients, how far batch norms moved"
     stats,trial,clip = _statistics(copy.model),_Trial(n, tick, body),GradientClip(1e30, nonfinite='pass')
@@ -220,7 +220,7 @@ def _noise(copy, n, tick, first):
     usual = np.median([s for s,_ in found] or [0.])
     return [o for o in found if o[0]<=limits['jump']**2*usual] # without the windows in which a gradient jumps
 
-# %% ../nbs/55_suggest.ipynb #3c0040ac
+# %% ../nbs/55_suggest.ipynb #ded36481
 def _seconds(m, step=None):
     "Seconds of one epoch: training, validation"
     return m['n_train']*((m['step'] if step is None else step)+m['wait']), m['n_valid']*m['valid']
@@ -254,7 +254,7 @@ def _body_rule(m, n_epoch):
             f'{_time(once+n_epoch*head)} in place of {_time(n_epoch*(train+valid))} ({gain:.1f} times as fast)',
             f'learn = feature_learner(learn{passes})')
 
-# %% ../nbs/55_suggest.ipynb #51009ad5
+# %% ../nbs/55_suggest.ipynb #07223ea5
 def _jumps(norms):
     "Which of `norms` are not finite, or `limits['jump']` times the median of ten before and ten after?"
     near = [norms[max(0, i-10):i]+norms[i+1:i+11] for i in range(len(norms))]
@@ -281,7 +281,7 @@ def _clip_rule(m, n_epoch):
     else: return
     return why, f'learn.add_cb(GradientClip({_short(bound)}))'
 
-# %% ../nbs/55_suggest.ipynb #6bc63e54
+# %% ../nbs/55_suggest.ipynb #b6dad68e
 def _noise_rule(m, n_epoch):
     "Would a larger batch still pay, whatever the noise in the estimate of the noise?"
     if len(m['estimates'])<8: return
@@ -296,7 +296,7 @@ def _noise_rule(m, n_epoch):
     return (f'the gradient noise scale is {_short(scale)} samples (at least {_short(low)}), the batch {m["bs"]}: '
             'larger batches still save steps', f'learn.add_cb(GradientAccumulation({n_acc:.0f}))')
 
-# %% ../nbs/55_suggest.ipynb #426bc60b
+# %% ../nbs/55_suggest.ipynb #fa64f7c4
 def _loop_rule(m, n_epoch):
     "Does fastai's loop take much of each step?"
     saved = m['step']-m['fast_step']
@@ -324,7 +324,7 @@ def _epoch_rule(m, n_epoch):
     if s>=limits['epoch']: return (f'an epoch takes about {_time(s)}: first try the script on a part of one',
                                    f'learn.fit(1, cbs=ShortEpochCallback({_short(max(.01, 5/s), 1)}))')
 
-# %% ../nbs/55_suggest.ipynb #1dfad247
+# %% ../nbs/55_suggest.ipynb #25e98c84
 _rules = {'BnFreeze': _bn_rule, 'feature_learner': _body_rule, 'GradientClip': _clip_rule,
           'GradientAccumulation': _noise_rule, 'fast_loop': _loop_rule, 'num_workers': _wait_rule,
           'Resume': _fit_rule, 'ShortEpochCallback': _epoch_rule}
