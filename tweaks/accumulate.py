@@ -96,21 +96,28 @@ class GradientAccumulation(Tweak):
         self._summed = 'sum' in (self.weight, reduction)
         if self.in_lr_find: self.learn.n_epoch *= max(self._by_epoch().values()) # the finder ends the fit itself
 
-    def state_dict(self): # for `Resume`: what one batch leaves to the next
-        kept = {k: vars(self)[k] for k in ('n_steps','_first','_cancelled','_checked','_summed')}
-        return {**kept, 'window': self._window and vars(self._window)}
-
-    def load_state_dict(self, state):
-        win = state.pop('window')
-        vars(self).update(state)
-        self._window = None if win is None else Window(win['n_acc'])
-        if win: vars(self._window).update(win)
-
     def undo(self):
         if self._now: self._restore()
         if isinstance(self.model, DistributedDataParallel): self.model.require_backward_grad_sync = True
         self._window = None
         drop_grads(self.learn)
+
+# %% ../nbs/20_accumulate.ipynb #e1bedcb4
+@patch
+def state_dict(self:GradientAccumulation)->dict: # numbers and tensors
+    "For `Resume`: what one batch leaves to the next"
+    kept = {k: vars(self)[k] for k in ('n_steps','_first','_cancelled','_checked','_summed')}
+    return {**kept, 'window': self._window and vars(self._window)}
+
+@patch
+def load_state_dict(self:GradientAccumulation,
+    state:dict, # from `state_dict`
+)->None:
+    "Go on with the window that was open"
+    win = state.pop('window')
+    vars(self).update(state)
+    self._window = None if win is None else Window(win['n_acc'])
+    if win: vars(self._window).update(win)
 
 # %% ../nbs/20_accumulate.ipynb #73c97b07
 @patch

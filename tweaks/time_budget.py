@@ -74,13 +74,20 @@ class TimeBudget(Tweak):
 
     def undo(self): whole_dl(self.learn)
 
-    def state_dict(self): # for `Resume`: the clock of another process has another zero
-        kept = '_ended','spent','_trained','_validation','_batches','_share','_iter','_n_iter'
-        return {'now': self.clock()-self._start} | {k: vars(self)[k] for k in kept if k in vars(self)}
+# %% ../nbs/11_time_budget.ipynb #b89f31f4
+@patch
+def state_dict(self:TimeBudget)->dict: # plain numbers
+    "For `Resume`: the clock of another process has another zero"
+    kept = '_ended','spent','_trained','_validation','_batches','_share','_iter','_n_iter'
+    return {'now': self.clock()-self._start} | {k: vars(self)[k] for k in kept if k in vars(self)}
 
-    def load_state_dict(self, state):
-        self._start = self.clock()-state['now']
-        vars(self).update({k: v for k,v in state.items() if k!='now'})
+@patch
+def load_state_dict(self:TimeBudget,
+    state:dict, # from `state_dict`
+)->None:
+    "Go on with the time that is left"
+    self._start = self.clock()-state['now']
+    vars(self).update({k: v for k,v in state.items() if k!='now'})
 
 # %% ../nbs/11_time_budget.ipynb #11a00023
 @patch
