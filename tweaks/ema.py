@@ -58,14 +58,13 @@ class WeightAverage(Tweak):
         if sum(isinstance(cb, WeightAverage) for cb in self.learn.cbs)>1:
             raise ValueError('Two callbacks of this fit average the weights, and only one can: keep one EMA or SWA. '
                              '`learn.remove_cb(EMA)` takes it out of the learner.')
-        raw = dict(self._raw or {})
-        if not self._finished: self._put_back() # a fit within a fit: it trains on from the raw weights
-        if self.in_lr_find and raw: self._raw.update(raw) # the finder undoes what it trains: they are still needed
+        if not self._finished: self._put_back(keep=self.in_lr_find) # a fit within a fit trains on from the raw weights
         self.n_averaged,self._average,self._raw = 0,{},{} # `_raw`: the raw weights, while the average is in the model
         self._steps,self._cancelled,self._finished = 0,False,False
         self._joined.push(self._after_exception)
 
     def after_cancel_step(self): self._cancelled = True # by the loss scaler, a clip or another callback
+
     def after_step(self):
         skipped,self._cancelled = self._cancelled,False
         if skipped or self.in_lr_find or self.learn.pct_train<self.start-1e-9: return # `pct_train` is rounded
@@ -76,6 +75,7 @@ class WeightAverage(Tweak):
         add_to_average(self._average, _tensors(self._model), self.share(self.n_averaged))
     def before_validate(self):
         if self.n_averaged and not self._raw: self._show()
+
     def before_epoch(self): self._put_back()
     def before_batch(self): self._put_back() # somebody has validated or called `swap` in the middle of an epoch
 
@@ -94,12 +94,12 @@ def _put_in(self:WeightAverage):
 
 @patch
 @torch.no_grad()
-def _put_back(self:WeightAverage):
-    "Put the raw weights back, if the average is in the model"
+def _put_back(self:WeightAverage, keep=False):
+    "Put the raw weights back, if the average is in the model; `keep` them: the finder undoes its steps"
     if not self._raw: return
     live = _tensors(self._model)
     for name,t in self._raw.items(): live[name].copy_(t)
-    self._raw.clear() # in place: a fit around this one has the same dictionary
+    if not keep: self._raw.clear() # in place: a fit around this one has the same dictionary
 
 @patch
 def _show(self:WeightAverage):
