@@ -17,7 +17,7 @@ from fastai.callback.fp16 import MixedPrecision
 from fastai.optimizer import OptimWrapper
 from fastcore.basics import patch
 from fastai.torch_core import find_bs, num_distrib
-from .core import Tweak, check, check_number, trains_bn
+from .core import Tweak, check, check_number, loss_reduction, trains_bn
 from .grads import average_grads, drop_grads, opt_params, scale_grads
 
 # %% ../nbs/20_accumulate.ipynb #20aa0006
@@ -91,9 +91,7 @@ class GradientAccumulation(Tweak):
     def before_fit(self):
         self._window,self._first,self._now = None,None,None
         self.n_steps,self._cancelled,self._checked = 0,False,False
-        loss = self.learn.loss_func # a module, or a partial of a function
-        reduction = getattr(loss, 'reduction', getattr(loss, 'keywords', {}).get('reduction'))
-        self._summed = 'sum' in (self.weight, reduction)
+        self._summed = 'sum' in (self.weight, loss_reduction(self.learn))
         if self.in_lr_find: self.learn.n_epoch *= max(self._by_epoch().values()) # the finder ends the fit itself
 
     def undo(self):

@@ -14,7 +14,7 @@ import torch
 from fastai.callback.fp16 import MixedPrecision
 from fastai.torch_core import find_bs, num_distrib
 from fastcore.basics import patch
-from .core import Record, Tweak, check, check_number, trains_bn
+from .core import Record, Tweak, check, check_number, find_cb, loss_reduction, trains_bn
 from .grads import opt_params
 
 # %% ../nbs/22_noise_scale.ipynb #8ed2ebc4
@@ -56,7 +56,7 @@ class NoiseScale(Tweak):
         self.beta,self.log = beta,log
 
     def before_fit(self):
-        self._acc = _find(self.learn, 'GradientAccumulation')
+        self._acc = find_cb(self.learn, 'GradientAccumulation')
         _check_fit(self.learn, self._acc)
         self._noise,self._signal,self._sizes = Record(),Record(),Record()
         self._seen,self._hooks = _Seen(None, []),[]
@@ -194,14 +194,8 @@ def plot(self:NoiseScale,
     return ax
 
 # %% ../nbs/22_noise_scale.ipynb #9ec5376e
-def _find(learn, name):
-    "The callback of the class `name` in `learn`, or of a subclass of it"
-    return next((cb for cb in learn.cbs if name in [c.__name__ for c in type(cb).__mro__]), None)
-
 def _check_fit(learn, acc):
     "Refuse a fit in which there is nothing to compare, or nothing that could be compared"
-    loss = learn.loss_func # a module, or a partial of a function
-    reduction = getattr(loss, 'reduction', getattr(loss, 'keywords', {}).get('reduction'))
     for wrong,message in (
         (acc is None and num_distrib()<2,
          'it compares the batches of a window, and nothing accumulates in this fit. '
@@ -209,12 +203,12 @@ def _check_fit(learn, acc):
         (acc and not hasattr(acc, 'window'),
          "this is fastai's own GradientAccumulation, which does not say what is in a window. "
          'Write `from tweaks.all import *` after all imports from fastai.'),
-        (_find(learn, 'MicroBatch'),
+        (find_cb(learn, 'MicroBatch'),
          'MicroBatch gives the gradient of a batch in parts, for a loss that need not be a mean. '
          'Use a smaller batch size and GradientAccumulation in its place.'),
-        ('sum' in (reduction, getattr(acc, 'weight', None)),
+        ('sum' in (loss_reduction(learn), getattr(acc, 'weight', None)),
          "the loss is a sum, and its gradient grows with the batch. Use the loss with reduction='mean'."),
-        (_find(learn, 'NonNativeMixedPrecision'),
+        (find_cb(learn, 'NonNativeMixedPrecision'),
          'with `to_non_native_fp16` the optimizer has copies of the parameters. Use `to_fp16()`.')):
         if wrong: raise ValueError(f'NoiseScale: {message}')
 

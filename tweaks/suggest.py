@@ -7,25 +7,23 @@ __all__ = ['limits', 'suggest']
 
 # %% ../nbs/55_suggest.ipynb #d1e32be1
 import math, tempfile, time, warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from copy import deepcopy
-from functools import partial
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from fastcore.basics import noop
+from fastcore.basics import noop, patch
 from fastai.callback.core import Callback, CancelFitException
 from fastai.callback.progress import CSVLogger, ProgressCallback
 from fastai.callback.tracker import TrackerCallback
 from fastai.learner import Learner, Recorder
-from fastcore.basics import patch
 from fastai.torch_core import find_bs, no_random, num_distrib, progress_bar, to_device
 from .batch_norm import BnFreeze, bn_report, bn_types
 from .clip import GradientClip
-from .core import ShortDL, bare_model, check, check_number, trains_bn
+from .core import ShortDL, bare_model, find_cb, check, check_number, trains_bn
 from .accumulate import GradientAccumulation
 from .fast_loop import fast_loop
 from .features import _check_body, _check_data, _check_model
@@ -52,9 +50,9 @@ class _Trial(Callback):
     def __init__(self, n, tick, body=None):
         self.n,self.tick,self.body,self.bs = n,tick,body,0
         self.steps,self.waits,self.valids,self.bodies,self.fast = [],[],[],[],[] # seconds; was it in the fast loop?
+        self.undo = ExitStack()
 
     def before_fit(self):
-        self.undo = ExitStack()
         self.fast_loop = self.undo.enter_context(ExitStack())
         if self.body is None: return
         for hook in self.body.register_forward_pre_hook(self._enter), self.body.register_forward_hook(self._leave):
@@ -137,10 +135,6 @@ def _fit(copy, trial, *cbs):
                            f'({type(e).__name__}: {e}). `learn` itself was not changed.') from e
     finally: trial.undo.close()
 
-def _has(learn, *names):
-    "Is there a callback of one of these names, fastai's or ours?"
-    return any(c.__name__ in names for cb in learn.cbs for c in type(cb).__mro__)
-
 # %% ../nbs/55_suggest.ipynb #ad71be72
 def _statistics(m):
     "Running mean and variance of each norm that has them"
@@ -203,14 +197,14 @@ def _measure(learn, n, tick):
 def _trial(copy, n, tick, body):
     "Fit `copy` for `n` batches: the callback that measured, the norms of the gradients, how far batch norms moved"
     stats,trial,clip = _statistics(copy.model),_Trial(n, tick, body),GradientClip(1e30, nonfinite='pass')
-    _fit(copy, trial, *([] if _has(copy, 'GradientClip', 'Clip') else [clip]))
+    _fit(copy, trial, *([] if find_cb(copy, 'GradientClip', 'Clip') else [clip]))
     return trial, clip.norms, _moved(stats, _statistics(copy.model))
 
 def _median(xs, where=None): return float(np.median([x for x,o in zip(xs, where or xs) if o] or [0.]))
 
 def _noise(copy, n, tick, first):
     "Estimates of `(S, |G|²)` from windows of four batches; none where NoiseScale would not be right"
-    if _has(copy, 'GradientAccumulation') or first.trains_bn: return []
+    if find_cb(copy, 'GradientAccumulation') or first.trains_bn: return []
     trial,noise = _Trial(n, tick),NoiseScale()
     try: _fit(copy, trial, GradientAccumulation(4*first.bs, 'drop'), noise)
     except RuntimeError as e:
@@ -221,9 +215,9 @@ def _noise(copy, n, tick, first):
     return [o for o in found if o[0]<=limits['jump']**2*usual] # without the windows in which a gradient jumps
 
 # %% ../nbs/55_suggest.ipynb #ded36481
-def _seconds(m, step=None):
+def _seconds(m):
     "Seconds of one epoch: training, validation"
-    return m['n_train']*((m['step'] if step is None else step)+m['wait']), m['n_valid']*m['valid']
+    return m['n_train']*(m['step']+m['wait']), m['n_valid']*m['valid']
 
 def _short(x, digits=2): return f'{float(f"{x:.{digits}g}"):g}' # 0.0123456 → 0.012
 def _time(s): return f'{s:.0f} s' if s<100 else f'{s/60:.0f} min' if s<6000 else f'{s/3600:.1f} h'
