@@ -86,7 +86,8 @@ class _Seen:
 
     def note_factor(self, g): self.factor = _norm(g) # the gradient of the loss: what others have multiplied it by
 
-def _norm(g): return torch.linalg.vector_norm(g, dtype=torch.promote_types(g.dtype, torch.float32))
+_half = torch.float16,torch.bfloat16 # too coarse for a sum of squares
+def _norm(g): return torch.linalg.vector_norm(g, dtype=torch.float32 if g.dtype in _half else None)
 
 # %% ../nbs/22_noise_scale.ipynb #6fbce6f5
 @patch

@@ -188,7 +188,7 @@ def _measure(learn, n, tick):
         res = dict(bs=trial.bs, n_train=trial.n_train, n_valid=trial.n_valid, passes=passes, # batches, batches, copies
                    step=_median(trial.steps, slow), fast_step=_median(trial.steps, trial.fast), # seconds
                    in_body=None if body is None else _median(trial.bodies, slow),
-                   wait=np.mean(trial.waits or [0.]), valid=_median(trial.valids),
+                   wait=_usual(trial.waits), valid=_median(trial.valids),
                    norms=norms, losses=[float(o) for o in copy.recorder.losses], frozen=frozen,
                    half_frozen={o: moved[o] for o in half_frozen if moved.get(o)}, frozen_idx=copy.opt.frozen_idx)
         return {**res, 'estimates': _noise(copy, n, tick, trial)}
@@ -201,6 +201,10 @@ def _trial(copy, n, tick, body):
     return trial, clip.norms, _moved(stats, _statistics(copy.model))
 
 def _median(xs, where=None): return float(np.median([x for x,o in zip(xs, where or xs) if o] or [0.]))
+
+def _usual(xs):
+    "Mean without the largest tenth: workers that deliver by turns count, a pause of the machine does not"
+    return float(np.mean(sorted(xs)[:math.ceil(len(xs)*.9)] or [0.]))
 
 def _noise(copy, n, tick, first):
     "Estimates of `(S, |G|²)` from windows of four batches; none where NoiseScale would not be right"
@@ -235,9 +239,9 @@ def _bn_rule(m, n_epoch):
 
 def _body_rule(m, n_epoch):
     "Is most of the time spent in a frozen body?"
-    if m['in_body'] is None: return
+    if not m['in_body']: return
     train,valid = _seconds(m)
-    share = m['in_body']/m['step'] if m['step'] else 0
+    share = m['in_body']/m['step']
     body = m['n_train']*m['in_body'] + valid*share
     head = train+valid - body - m['n_train']*m['wait']
     once = m['passes']*(body+m['n_train']*m['wait'])
