@@ -412,6 +412,8 @@ _nursery = """
 import os, pickle, random, signal, struct, sys, tempfile, traceback, warnings
 import cloudpickle, torch; torch.set_num_threads(1); warnings.simplefilter('ignore')
 import tweaks.all; from fastai.vision.all import *; from fastai.callback.all import *; from tweaks.testing import _kill_at
+from tweaks.data import digits_dls, digits_learner
+digits_learner(digits_dls(16, n=40)).fit(1) # what a first fit imports and prepares is there for all lives
 
 def live(job, folder, path):
     for fd in 1,2: os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
