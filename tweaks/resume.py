@@ -179,22 +179,28 @@ def _generators(dl): # of a loader of PyTorch's
     gens = [getattr(o, 'generator', None) for o in (dl, getattr(dl, 'sampler', None))]
     return [g for g in gens if isinstance(g, torch.Generator)]
 
+def _get_py(rng): # Python's generator, or one of its kind; an array is faster to write and read than 625 numbers
+    version,numbers,gauss = rng.getstate()
+    return version, np.array(numbers, dtype=np.uint32), gauss
+
+def _set_py(rng, s): rng.setstate((s[0], tuple(s[1].tolist()), s[2]))
+
 def _pack_random(learn):
     "The states of all random generators, and of loaders that offer theirs"
     def of(dl):
         rng = vars(dl).get('rng')
-        return dict(rng=rng.getstate() if isinstance(rng, random.Random) else None,
+        return dict(rng=_get_py(rng) if isinstance(rng, random.Random) else None,
                     gens=[g.get_state() for g in _generators(dl)], state=dl.state_dict() if _can_tell(dl) else None)
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    return _pack([random.getstate(), np.random.get_state(), torch.get_rng_state(), cuda, list(map(of, _loaders(learn)))])
+    return _pack([_get_py(random), np.random.get_state(), torch.get_rng_state(), cuda, list(map(of, _loaders(learn)))])
 
 def _unpack_random(learn, s, loaders=True):
     "Put back what `_pack_random` gave"
     py,numpy,cpu,cuda,dls = _unpack(s)
-    random.setstate(py); np.random.set_state(numpy); torch.set_rng_state(cpu)
+    _set_py(random, py); np.random.set_state(numpy); torch.set_rng_state(cpu)
     if cuda: torch.cuda.set_rng_state_all(cuda)
     for dl,d in zip(_loaders(learn), dls):
-        if d['rng'] is not None: dl.rng.setstate(d['rng'])
+        if d['rng'] is not None: _set_py(dl.rng, d['rng'])
         for g,was in zip(_generators(dl), d['gens']): g.set_state(was)
         if loaders and d['state'] is not None: dl.load_state_dict(d['state'])
 
