@@ -1,6 +1,6 @@
 """The site without Quarto: nbdev processes the notebooks, this file turns them into pages for Sphinx,
 and checks the links of what comes out. Run it from the project's root: `python docs/build.py`."""
-import json, re, shutil, subprocess, sys
+import ast, json, re, shutil, subprocess, sys, zlib
 from configparser import ConfigParser
 from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
@@ -62,6 +62,13 @@ def docs_first(cells):
         i -= 1
     return cells
 
+def line(file, name):
+    "The line in `file` that defines `name`, a method perhaps; nbdev looks in the wrong folder, and finds none"
+    top = [o for o in ast.parse((root/file).read_text()).body if hasattr(o, 'name')]
+    lines = {f'{o.name}.{m.name}': m.lineno for o in top for m in o.body if hasattr(m, 'name')}
+    lines.update({o.name: o.lineno for o in top})
+    return lines.get(name) or lines[name.split('.')[-1]] # a patched method stands outside of its class
+
 class Page:
     "The processed notebook `file` on its way to Sphinx"
     def __init__(self, file, pages):
@@ -112,14 +119,19 @@ class Page:
         # any callback has these, none of ours takes them
         md = re.sub(r'\(\s*after_create:NoneType=None.*?\)', '()', md, flags=re.S)
         md = re.sub(r'```python\ndef (?=[A-Z])', '```python\nclass ', md)
-        md = re.sub(r'^#+ ', '#'*min(3, self.level+1)+' ', md, count=1, flags=re.M)
+        md = re.sub(r'^(class \w+\(\))->None:.*', r'\1', md, flags=re.M)
+        name = re.search(r'^#+ (\S+)', md, re.M)[1] # of a method: with the class that has it in its code
+        md = re.sub(r'(\w+/\w+\.py)#LNone', lambda m: f'{m[1]}#L{line(m[1], name)}', md)
+        name = re.search(r'show_doc\(([\w.]+)', ''.join(c['source']))[1]
+        md = re.sub(r'^#+ .*', '#'*min(3, self.level+1)+f' {name}', md, count=1, flags=re.M)
         self.docs.append(self.markdown(md, id=c['id']))
         return self.docs[-1]
 
 def toctrees(pages):
     "Sphinx's tables of contents, one for each section of the sidebar"
     for caption,files in sidebar():
-        entries = '\n'.join('Overview <self>' if f=='index.ipynb' else pages[f] for f in files)
+        names = {'index.ipynb': 'Overview <self>', 'api.ipynb': 'api\nIndex of names <genindex>'}
+        entries = '\n'.join(names.get(f, pages[f]) for f in files)
         yield f'```{{toctree}}\n:hidden:\n{f":caption: {caption}" if caption else ""}\n\n{entries}\n```'
 
 def convert():
@@ -185,6 +197,19 @@ def check_links():
     print(f'{len(soups)} pages, {n} links, {len(bad)} faults')
     return not bad
 
+def check_names():
+    "Other projects can link to all that is public: `objects.inv` has each name, and a place on a page for it"
+    public = [(m, o.value) for m in ('all', 'conform') for o in ast.parse((root/f'tweaks/{m}.py').read_text()).body
+              if isinstance(o, ast.Assign) and o.targets[0].id=='__all__']
+    rows = zlib.decompress((site/'objects.inv').read_bytes().split(b'\n', 4)[4]).decode().splitlines()
+    places = {name: place for name,kind,_,place,_ in (o.split(maxsplit=4) for o in rows) if kind.startswith('py:')}
+    bad = []
+    for name in (f'tweaks.{m}.{o}' for m,names in public for o in ast.literal_eval(names)):
+        page,_,anchor = places.get(name, '').replace('$', name).partition('#')
+        if not page or f'id="{anchor}"' not in (site/page).read_text(): bad.append(name)
+    print(f'{len(places)} names in objects.inv; missing: {", ".join(bad) or "none"}')
+    return not bad
+
 def run(*args):
     if subprocess.run([str(o) for o in args], cwd=root).returncode: sys.exit(1)
 
@@ -193,8 +218,8 @@ if __name__=='__main__':
         run(sys.executable, '-W', 'ignore', '-c', 'from nbdev.serve import proc_nbs; proc_nbs(force=True)')
     convert()
     shutil.rmtree(site, ignore_errors=True)
-    run(sys.executable, '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html', '-d', src/'.doctrees',
+    run(sys.executable, '-W', 'ignore', '-m', 'sphinx', '-W', '--keep-going', '-q', '-b', 'html', '-d', src/'.doctrees',
         '-c', root/'docs', src, site)
     redirects()
     shutil.rmtree(root/'jupyter_execute', ignore_errors=True) # myst-nb's copies of the notebooks
-    sys.exit(not check_links())
+    sys.exit(not all([check_links(), check_names()]))
