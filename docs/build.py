@@ -118,8 +118,9 @@ class Page:
         md = re.sub(r"<(?:class|function) '?(?:[\w<>]+\.)*(\w+)[^>]*>", r'\1', '\n\n'.join(mds)) # in defaults
         # any callback has these, none of ours takes them
         md = re.sub(r'\(\s*after_create:NoneType=None.*?\)', '()', md, flags=re.S)
+        md = re.sub(r'\b(collections\.abc|matplotlib\.axes\._axes)\.(?=[A-Z])', '', md) # in types
         md = re.sub(r'```python\ndef (?=[A-Z])', '```python\nclass ', md)
-        md = re.sub(r'^(class \w+\(\))->None:.*', r'\1', md, flags=re.M)
+        md = md.replace('()->None:\n', '()\n')
         name = re.search(r'^#+ (\S+)', md, re.M)[1] # of a method: with the class that has it in its code
         md = re.sub(r'(\w+/\w+\.py)#LNone', lambda m: f'{m[1]}#L{line(m[1], name)}', md)
         name = re.search(r'show_doc\(([\w.]+)', ''.join(c['source']))[1]

@@ -100,7 +100,8 @@ class BnFreeze(Tweak):
     order,run_valid = math.inf,False # after every callback that might put the model in train mode
     _stateattrs = (*Tweak._stateattrs, '_params','_trains','_frozen','_held')
     _frozen = _held = ()
-    def __init__(self)->None: pass # fastai's base class would take any event as a parameter
+    # fastai's base class would take any event as a parameter
+    def __init__(self)->None: pass
 
     def before_fit(self): self._params,self._trains,self._frozen,self._held = [],None,[],set()
 
