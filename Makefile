@@ -1,5 +1,5 @@
 # `make demo` and `make test` need nothing but Python 3.10 or newer: they make their own environment in `.venv`.
-.PHONY: demo test test-newest docs check-docs quarto dist prepare export clean readme outputs check
+.PHONY: demo test test-newest gpu docs check-docs quarto dist prepare export clean readme outputs check
 PYTHON ?= python3
 BIN := .venv/bin
 NEW := .venv-newest/bin
@@ -28,6 +28,10 @@ test: check ## is all in step, and do the notebooks pass?
 
 test-newest: .venv-newest/installed ## the same notebooks with the newest fastai, fastcore and nbdev
 	$(THREADS) $(NEW)/nbdev-test --do-print --timing
+
+PY ?= python3
+gpu: ## on a machine with a GPU and PyTorch, that of `PY`: every `#| cuda` cell, in eight minutes at most; writes nbs/proofs/gpu.csv
+	$(PY) docs/gpu.py
 
 docs: .venv/installed ## the site, without Quarto, in _site; fails on a warning, a dead link, or a page missing in nbs/sidebar.yml
 	$(BIN)/python docs/build.py
