@@ -4,12 +4,12 @@ What else is needed is put into `.gpu`, without what it depends on: nothing of t
 Each notebook with such a cell runs in a process of its own, from the top to its last `#| cuda` cell; slow cells are
 left out. Cells without the flag are the CPU's, also here: fastai and new processes see no GPU while they run.
 The results are in `nbs/proofs/gpu.csv`; `proofs/97_gpu.ipynb`, which measures, comes first."""
-import ast, csv, importlib.util, json, os, re, subprocess, sys, time, traceback, types
+import ast, csv, importlib.util, json, os, re, shlex, signal, subprocess, sys, time, traceback, types
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 limit = 480 # seconds for all of it
-columns = ['table','model','precision','case','against','figure','value','low','high']
+columns = ['table','model','precision','case','against','figure','value','low','high','note']
 
 # modules and what pip calls them; all but PyTorch, which must be there
 needs = {o.split(':')[0]: o.split(':')[-1] for o in """
@@ -30,8 +30,8 @@ def install(reqs, folder):
     done = subprocess.run([*pip, *reqs], capture_output=True, text=True)
     if not done.returncode: return ''
     return (f'This machine lacks {", ".join(reqs)}, and pip could not get them:\n{done.stderr.strip()}\n'
-            'Without a network: fetch them elsewhere with `pip download --no-deps -d wheels …`, bring the folder, and '
-            'set PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels.')
+            f'Without a network: fetch them elsewhere, `pip download --no-deps -d wheels {shlex.join(reqs)}`, '
+            'bring the folder, and set PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels.')
 
 def flags(cell):
     "The directives of a code cell, such as `cuda`; of other cells none"
@@ -39,7 +39,7 @@ def flags(cell):
     return {m[1] for l in ''.join(cell['source']).splitlines() if (m := re.match(r'#\|\s*([\w-]+)', l))}
 
 def to_run(nb):
-    "The cells that run: all from the top to the last `#| cuda` cell, without the slow ones; none if there is no such cell"
+    "The cells that run: all from the top to the last `#| cuda` cell but the slow ones; none if there is no such cell"
     last = max((i for i,c in enumerate(nb['cells']) if 'cuda' in flags(c)), default=-1)
     return [c for c in nb['cells'][:last+1] if c['cell_type']=='code' and not flags(c)&{'slow','eval'}]
 
@@ -48,13 +48,15 @@ def notebooks(folder):
     found = [p for p in folder.rglob('*.ipynb') if not any(o[0] in '._' for o in p.relative_to(folder).parts)]
     return sorted((p for p in found if to_run(json.loads(p.read_text()))), key=lambda p: (p.name!='97_gpu.ipynb', p))
 
-def write(path, rows):
-    "Append `rows`, each a dict of some of the `columns`, to the CSV `path`"
+def write(path, new_rows):
+    "Append `new_rows`, each a dict of some of the `columns`, to the CSV `path`"
     new = not path.exists()
     with path.open('a', newline='') as f:
         out = csv.DictWriter(f, columns, restval='')
         if new: out.writeheader()
-        out.writerows(rows)
+        out.writerows(new_rows)
+
+def rows(path): return list(csv.DictReader(path.open(newline=''))) if path.exists() else []
 
 def hide_gpu(hidden, visible=os.environ.get('CUDA_VISIBLE_DEVICES')):
     "For fastai and for new processes: no GPU from here on, or as it was"
@@ -67,21 +69,23 @@ def hide_gpu(hidden, visible=os.environ.get('CUDA_VISIBLE_DEVICES')):
 def run_cell(source, name, names):
     "Run a cell in the dictionary `names`; returns what went wrong, or ''. An import that fails does not stop the rest"
     wrong = []
-    for node in ast.parse(source).body:
+    try: nodes = ast.parse(source).body
+    except SyntaxError as e: return str(e)
+    for node in nodes:
         code = compile(ast.Module([node], []), name, 'exec')
         try: exec(code, names)
         except ImportError as e: wrong.append(str(e))
-        except BaseException as e:
+        except Exception as e:
             line = next((o.lineno for o in reversed(traceback.extract_tb(e.__traceback__)) if o.filename==name), 1)
-            said = ' '.join(str(e).split())
-            return '; '.join([*wrong, f'line {line}, {source.splitlines()[line-1].strip()}: {type(e).__name__}: {said}'])
+            said,text = ' '.join(str(e).split()),source.splitlines()[line-1].strip()
+            return '; '.join([*wrong, f'line {line}, {text}: {type(e).__name__}: {said}'])
     return '; '.join(wrong)
 
 def run(path, csv_path):
-    "Run the notebook `path` here; writes a row for each `#| cuda` cell, and one for the others that did not run"
+    "Run the notebook `path` here; writes a row for each `#| cuda` cell, and for others that fail"
     import torch
     if torch.cuda.is_available(): torch.cuda.init(); torch.cuda.device_count() # what this process sees stays as it is
-    name,others = path.relative_to(path.parent.parent).as_posix(),[]
+    name = path.relative_to(path.parent.parent).as_posix()
     main = sys.modules['__main__'] = types.ModuleType('__main__') # where pickle looks for what a cell defines
     main.display = print
     os.chdir(path.parent)
@@ -90,22 +94,24 @@ def run(path, csv_path):
         hide_gpu(not cuda)
         wrong = run_cell(''.join(cell['source']), f'{name}#{cell["id"]}', vars(main))
         took = f'{time.perf_counter()-start:.0f}'
-        if cuda: write(csv_path, [dict(table='cell', model=name, case=cell['id'], figure='seconds', value=took, low=wrong)])
-        elif wrong: others.append(wrong)
-        if cuda or wrong: print(f'{name}#{cell["id"]}: {wrong or "passed"} ({took} s)', flush=True)
-    if others: write(csv_path, [dict(table='cell', model=name, case='without the flag', figure='failed', value=len(others))])
+        if not (cuda or wrong): continue
+        figure = 'seconds' if cuda else 'seconds, without the flag'
+        write(csv_path, [dict(table='cell', model=name, case=cell['id'], figure=figure, value=took, note=wrong)])
+        print(f'{name}#{cell["id"]}: {wrong or "passed"} ({took} s)', flush=True)
 
 def run_all(paths, csv_path, limit):
     "Run each of `paths` in a new process, until `limit` seconds are over; returns the names of those that failed"
     end,failed = time.monotonic()+limit,[]
     for path in paths:
         left = max(end-time.monotonic(), 0)
-        try: code = subprocess.run([sys.executable, __file__, str(path), str(csv_path)], timeout=left).returncode
+        child = subprocess.Popen([sys.executable, __file__, str(path), str(csv_path)], start_new_session=True)
+        try: code = child.wait(left)
         except subprocess.TimeoutExpired: code = f'stopped after {left:.0f} s'
-        rows = list(csv.DictReader(csv_path.open())) if csv_path.exists() else []
-        cells = [o for o in rows if o['table']=='cell' and o['figure']=='seconds' and o['model'].endswith(path.name)]
+        finally:
+            if child.poll() is None: os.killpg(child.pid, signal.SIGKILL) # and the processes that it has started
+        cells = [o for o in rows(csv_path) if o['figure']=='seconds' and Path(o['model']).name==path.name]
         n = sum('cuda' in flags(c) for c in to_run(json.loads(path.read_text())))
-        if code or len(cells)<n or any(o['low'] for o in cells): failed.append(path.name)
+        if code or len(cells)<n or any(o['note'] for o in cells): failed.append(path.name)
         if code: print(f'{path.name}: {code}', flush=True)
     return failed
 
@@ -123,7 +129,8 @@ def main():
     os.environ['GPU_CSV'] = str(new)
     if rehearsal: os.environ['GPU_REHEARSAL'] = '1'
     failed = run_all(notebooks(root/'nbs'), new, limit-(time.monotonic()-start))
-    csv_path = new if rehearsal or '97_gpu.ipynb' in failed else new.rename(root/'nbs/proofs/gpu.csv')
+    measured = any(o['table']=='step' for o in rows(new))
+    csv_path = new.rename(root/'nbs/proofs/gpu.csv') if measured and not rehearsal else new
     print(f'{csv_path.relative_to(root)}, after {time.monotonic()-start:.0f} s')
     return f'Failed: {", ".join(failed)}' if failed else 0
 
