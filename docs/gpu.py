@@ -99,12 +99,13 @@ def run(path, csv_path):
         write(csv_path, [dict(table='cell', model=name, case=cell['id'], figure=figure, value=took, note=wrong)])
         print(f'{name}#{cell["id"]}: {wrong or "passed"} ({took} s)', flush=True)
 
-def run_all(paths, csv_path, limit):
+def run_all(paths, csv_path, limit, stdout=None):
     "Run each of `paths` in a new process, until `limit` seconds are over; returns the names of those that failed"
     end,failed = time.monotonic()+limit,[]
     for path in paths:
         left = max(end-time.monotonic(), 0)
-        child = subprocess.Popen([sys.executable, __file__, str(path), str(csv_path)], start_new_session=True)
+        cmd = [sys.executable, __file__, str(path), str(csv_path)]
+        child = subprocess.Popen(cmd, stdout=stdout, start_new_session=True)
         try: code = child.wait(left)
         except subprocess.TimeoutExpired: code = f'stopped after {left:.0f} s'
         finally:
