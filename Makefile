@@ -10,13 +10,13 @@ THREADS := OMP_NUM_THREADS=1
 .venv/installed: settings.ini setup.py
 	@echo 'Setting up .venv (some minutes, 6 GB) …'
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
+	$(BIN)/pip install -q --no-compile --disable-pip-version-check -e '.[dev]'
 	@touch $@
 
 .venv-newest/installed: settings.ini setup.py
 	@echo 'Setting up .venv-newest (some minutes, 6 GB) …'
 	$(PYTHON) -m venv .venv-newest
-	$(NEW)/pip install -q --disable-pip-version-check -U --upgrade-strategy eager -e . fastai fastcore 'nbdev>=3' jupyter accelerate hypothesis mypy
+	$(NEW)/pip install -q --no-compile --disable-pip-version-check -U --upgrade-strategy eager -e . fastai fastcore 'nbdev>=3' jupyter accelerate hypothesis mypy
 	@touch $@
 
 demo: .venv/installed ## the four demonstrations, about a minute
@@ -43,7 +43,7 @@ dist: .venv/installed ## sdist and wheel in dist/; the wheel is installed in a f
 	rm -rf dist build .venv-dist
 	$(BIN)/python -m build -q
 	$(PYTHON) -m venv .venv-dist
-	.venv-dist/bin/pip install -q --disable-pip-version-check dist/*.whl
+	.venv-dist/bin/pip install -q --no-compile --disable-pip-version-check dist/*.whl
 	cd dist && ../.venv-dist/bin/tweaks_demo
 	rm -rf build .venv-dist
 
