@@ -384,12 +384,25 @@ def broken_fit(
 
 # %% ../nbs/91_testing.ipynb #2d2a9cb3
 _preamble = """
-import sys, torch, torch.distributed as dist, fastai.distributed as fd; from fastai.basics import *
+import os, signal, socket, sys, torch, torch.distributed as dist, fastai.distributed as fd; from fastai.basics import *
 import tweaks; from tweaks.data import *; from tweaks.testing import *
 
 def broadcast(self, t, rank):
     t = torch.LongTensor(t); dist.broadcast(t, rank); return t.tolist()
 fd.DistributedDL._broadcast = broadcast
+
+def launch(n):
+    "Go on as `n` copies of this process; the first that fails ends them all"
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(s.getsockname()[1]), WORLD_SIZE=str(n))
+    for rank in range(n):
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
+        if not os.fork(): return
+    for _ in range(n):
+        if os.wait()[1]: os.killpg(0, signal.SIGKILL)
+    os._exit(0)
+launch(int(sys.argv[2]))
 """
 
 # %% ../nbs/91_testing.ipynb #38354859
@@ -401,9 +414,8 @@ def processes(
     with tempfile.TemporaryDirectory() as d:
         save = "\ntorch.save(result, f'{sys.argv[1]}/{rank_distrib()}.pt')\n"
         Path(d, 'main.py').write_text(_preamble + script + save)
-        run = f'-m torch.distributed.run --standalone --nproc_per_node {n}'.split()
-        done = subprocess.run([sys.executable, *run, f'{d}/main.py', d], capture_output=True, text=True, timeout=300,
-                              env={**os.environ, 'OMP_NUM_THREADS': '1'})
+        done = subprocess.run([sys.executable, f'{d}/main.py', d, str(n)], capture_output=True, text=True, timeout=300,
+                              env={**os.environ, 'OMP_NUM_THREADS': '1'}, start_new_session=True)
         assert done.returncode==0, done.stderr
         return [torch.load(f'{d}/{i}.pt') for i in range(n)]
 
