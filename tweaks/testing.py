@@ -238,8 +238,8 @@ def snapshot(
 )->dict: # for `restore`
     "A copy of what `learn` has in weights, optimizer and random generators"
     opt = None if learn.opt is None else [dict(_opt_state(learn.opt).get(p, {})) for p in opt_params(learn)]
-    return deepcopy(dict(model=learn.model.state_dict(), opt=opt, hypers=learn.opt and list(learn.opt.hypers),
-                         random=get_random_states(), loaders=[o.getstate() for o in _rngs(learn)]))
+    copied = deepcopy(dict(model=learn.model.state_dict(), opt=opt, hypers=learn.opt and list(learn.opt.hypers)))
+    return dict(**copied, random=get_random_states(), loaders=[o.getstate() for o in _rngs(learn)]) # these are copies
 
 def restore(
     learn:Learner, # the learner of the snapshot, or one made alike
