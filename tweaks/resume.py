@@ -267,6 +267,7 @@ def _describe(learn, cbs):
 
 # %% ../nbs/51_resume.ipynb #47e1a8aa
 _finished = {} # for each folder, how many fits of this process have ended in it
+_layout = 1 # of a checkpoint; another number for each change of what is packed, and how
 
 class _Damaged(Exception): "A checkpoint that cannot be read"
 
@@ -277,6 +278,7 @@ def _read_checkpoint(path):
             if bad := z.testzip(): raise _Damaged(f'{bad} is garbled')
         state = torch.load(path, map_location='cpu', weights_only=True)
         if not (isinstance(state, dict) and 'about' in state): raise _Damaged('it is no checkpoint')
+        if state.get('layout')!=_layout: raise _Damaged('it is from another version of tweaks')
         return state
     except _Damaged: raise
     except Exception as e: raise _Damaged(f'{type(e).__name__}: {e}'.split('\n')[0]) from e
@@ -289,8 +291,8 @@ def _agree(x, op='MAX'):
     dist.all_reduce(t, getattr(dist.ReduceOp, op))
     return t.item()
 
-_ended_early = ('Resume: the loader ended before batch {batch} of epoch {epoch}, which had been reached when the checkpoint '
-                'was written. It has to give the same batches again.')
+_ended_early = ('Resume: the loader ended before batch {batch} of epoch {epoch}, which had been reached when the '
+                'checkpoint was written. It has to give the same batches again.')
 
 # %% ../nbs/51_resume.ipynb #9e183669
 class Resume(Tweak):
@@ -452,7 +454,7 @@ def _save(self:Resume, learn, epoch, batch):
     for cb,k in lost: self.warn_once(f'{cb.name}.{k}', f'Resume cannot keep `{cb.name}.{k}` '
         f'({type(getattr(cb, k)).__name__}): after a kill it is what {type(cb).__name__} makes it anew. If it matters, '
         f'give {type(cb).__name__} the methods `state_dict()` and `load_state_dict(state)`.')
-    state |= dict(about=self._about, epoch=epoch, batch=batch, start=self._start)
+    state |= dict(layout=_layout, about=self._about, epoch=epoch, batch=batch, start=self._start)
     error = _write(state, self._path(self._n+1))
     self._since_save,self._last = 0,self.clock()
     if _agree(error is None, 'MIN'):
@@ -483,8 +485,8 @@ def _newest(self:Resume):
     if not common:
         if not any(o for o,_ in everyone): return None
         where = ' by all processes' if num_distrib()>1 else ''
-        raise RuntimeError(f'Resume: {self.folder} has checkpoints of this fit, but none that can be read{where} ({said}). '
-                           'To start from nothing, delete them.')
+        raise RuntimeError(f'Resume: {self.folder} has checkpoints of this fit, but none that can be read{where} '
+                           f'({said}). To start from nothing, delete them.')
     if said: warnings.warn(f'Resume: a checkpoint is damaged. The fit goes on from the one before. {said}.')
     elif self._n and len(numbers)<2:
         warnings.warn('Resume: of the two last checkpoints one is missing. The fit goes on from '
