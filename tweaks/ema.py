@@ -73,6 +73,7 @@ class WeightAverage(Tweak):
         self.n_averaged += 1
         self._model,self._ddp = bare_model(self.learn.model),isinstance(self.learn.model, DistributedDataParallel)
         add_to_average(self._average, _tensors(self._model), self.share(self.n_averaged))
+
     def before_validate(self):
         if self.n_averaged and not self._raw: self._show()
 
