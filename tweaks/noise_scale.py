@@ -46,7 +46,8 @@ class NoiseScale(Tweak):
     "Measure at each step how large a batch still pays, from the batches of its window"
     order,run_valid = MixedPrecision.order+.5,False # gradients are accumulated and unscaled by then, not yet clipped
     _stateattrs = (*Tweak._stateattrs,'_acc','_seen','_hooks')
-    _noise,_signal,_sizes,_hooks = None,None,None,() # records of S, |G|² and items, one per step; hooks in a batch
+    _noise,_signal,_sizes = None,None,None # records of S, |G|² and items, one per step
+    _seen,_hooks = None,() # the batches of the open window; hooks on the parameters
     def __init__(self,
         beta:float=0.99, # decay of the running means at each step, in [0, 1); they reach back about `1/(1-beta)` steps
         log:bool=False, # show the noise scale at each epoch's end as a column `noise_scale` of the Learner's table?
@@ -67,8 +68,13 @@ class NoiseScale(Tweak):
         if self.log: self.fill_column(self.noise_scale)
 
     def undo(self):
-        for h in self._hooks: h.remove()
-        self._acc,self._seen,self._hooks = None,None,[]
+        self._unhook()
+        self._acc,self._seen = None,None
+
+    def _unhook(self):
+        for h in [*self._hooks, getattr(self._seen, 'hook', None)]:
+            if h: h.remove()
+        self._hooks = []
 
 # %% ../nbs/22_noise_scale.ipynb #82ac9480
 class _Seen:
@@ -78,13 +84,15 @@ class _Seen:
         self.batches,self.k,self.items,self.norms,self.factors = 0,0,0,[],[] # `k`: batches with items
         self.start(0)
 
-    def start(self, size): self.size,self.batch,self.factor,self.twice = size,{},None,False # `size`: without a window
+    def start(self, size): # of a batch; `size` counts where there is no window
+        self.size,self.batch,self.factor,self.twice,self.hook = size,{},None,False,None
 
     def note(self, i, g): # `g` is what this backward pass adds to the gradient of parameter `i`
         self.twice |= i in self.batch
         self.batch[i] = _norm(g)
 
-    def note_factor(self, g): self.factor = _norm(g) # the gradient of the loss: what others have multiplied it by
+    def note_factor(self, g): # the gradient of the loss: what others have multiplied it by
+        self.factor = g.float() if g.dtype in _half else g
 
 _half = torch.float16,torch.bfloat16 # too coarse for a sum of squares
 def _norm(g): return torch.linalg.vector_norm(g, dtype=torch.float32 if g.dtype in _half else None)
@@ -96,30 +104,31 @@ def before_batch(self:NoiseScale):
     self._end_batch() # of the batch before, if an exception kept `after_batch` from firing
     win,seen = getattr(self._acc, 'window', None),self._seen
     if win is None or win is not seen.window: # without accumulation, each batch is a window
+        self._unhook()
         seen = self._seen = _Seen(win, [p for p in opt_params(self.learn) if p.requires_grad])
         vars(seen).update(vars(self).pop('_kept', None) or {})
+        self._hooks = [p.register_hook(partial(seen.note, i)) for i,p in enumerate(seen.params)]
     seen.start(0 if win else find_bs(self.yb or self.xb))
     seen.frozen |= {i for i,p in enumerate(seen.params) if not p.requires_grad}
-    self._hooks = [p.register_hook(partial(seen.note, i)) for i,p in enumerate(seen.params) if p.requires_grad]
 
 @patch
 def after_loss(self:NoiseScale):
     "Hook the loss as it is before accumulation and fp16 multiply it"
-    if self._hooks: self._hooks.append(self.learn.loss_grad.register_hook(self._seen.note_factor))
+    if self._hooks: self._seen.hook = self.learn.loss_grad.register_hook(self._seen.note_factor)
 
 @patch
 def _end_batch(self:NoiseScale):
-    "Remove the hooks; keep what they saw, if the window counts this batch"
-    if not self._hooks: return
-    for h in self._hooks: h.remove()
-    self._hooks,seen = [],self._seen
-    win,factor,norms = seen.window,seen.factor,seen.batch
-    if factor is None: return # no backward pass
+    "Keep what the hooks saw, if the window counts this batch"
+    seen = self._seen
+    win,factor,batch,hook = seen.window,seen.factor,seen.batch,seen.hook
+    if hook: hook.remove()
+    seen.hook,seen.factor = None,None
+    if factor is None: return # no backward pass, or seen to already
     if seen.twice: raise ValueError(_two_passes)
     if win and win.batches==seen.batches: seen.params = []; return # not counted, but its gradient stays: give up
     items = win.items-seen.items if win else seen.size
     zero = factor.new_zeros(()) # for parameters that this batch did not use
-    seen.norms.append(torch.stack([norms.get(i, zero).to(zero.device) for i in range(len(seen.params))]))
+    seen.norms.append([batch.get(i, zero) for i in range(len(seen.params))])
     seen.factors.append(items**.5/factor)
     seen.batches,seen.items,seen.k = seen.batches+1,seen.items+items,seen.k+(items>0)
 
@@ -149,6 +158,7 @@ def load_state_dict(self:NoiseScale,
 def before_step(self:NoiseScale):
     "The window is full: compare its batches with their mean"
     self._end_batch()
+    self._unhook()
     seen,win = self._seen,self._seen.window
     if not len(self._noise): self._check_window()
     items,noise,signal = win.items if win else seen.size,math.nan,math.nan
@@ -156,9 +166,9 @@ def before_step(self:NoiseScale):
     missed = not seen.batches or (win and win.batches!=seen.batches) # say we were added in the middle of the window
     if used and not missed and (seen.batches>1 or num_distrib()>1):
         factors = torch.stack(seen.factors).nan_to_num(0.) # 0/0: a batch without items
-        squares = (torch.stack(seen.norms)*factors[:,None]).square().sum(0).unbind() # Σ b|g|² of each parameter
-        weighted = torch.stack([squares[i] for i in used]).sum()
-        mean_sq = torch.stack([_norm(seen.params[i].grad).to(weighted.device) for i in used]).square().sum()
+        norms = [row[i] for row in seen.norms for i in used] + [_norm(seen.params[i].grad) for i in used]
+        norms = torch.stack([o.to(factors.device) for o in norms]).view(-1, len(used)) # a row a batch, and their mean's
+        weighted,mean_sq = (norms[:-1]*factors[:,None]).square().sum(),norms[-1].square().sum()
         k = seen.k
         if num_distrib()>1: weighted,items,k = _add_up(weighted, items, k)
         noise,signal = noise_and_signal(weighted, mean_sq, items, k)
