@@ -64,7 +64,8 @@ class Tweak(Callback):
         if self.run and self._joined is not fits[-1]:
             if event_name in ('after_cancel_fit','after_fit'): return # cancelled before it began
             self._join(fits[-1], event_name)
-        return super().__call__(event_name)
+        known = hasattr(type(self), event_name) or event_name in vars(self) # fastai's search is slow where it is not
+        if known or event_name=='after_fit': return super().__call__(event_name) # `after_fit` sets `run`
 
     def undo(self): "Put back what this fit changed; for subclasses, `self.learn` is still set"
 

@@ -127,9 +127,9 @@ def _end_batch(self:NoiseScale):
     if seen.twice: raise ValueError(_two_passes)
     if win and win.batches==seen.batches: seen.params = []; return # not counted, but its gradient stays: give up
     items = win.items-seen.items if win else seen.size
-    zero = factor.new_zeros(()) # for parameters that this batch did not use
-    seen.norms.append([batch.get(i, zero) for i in range(len(seen.params))])
-    seen.factors.append(items**.5/factor)
+    if len(batch)<len(seen.params): batch = dict.fromkeys(range(len(seen.params)), factor.new_zeros(())) | batch
+    seen.norms.append([batch[i] for i in range(len(seen.params))])
+    seen.factors.append(factor/items**.5) # b|g|² = |g·factor|² / (factor/√b)²
     seen.batches,seen.items,seen.k = seen.batches+1,seen.items+items,seen.k+(items>0)
 
 NoiseScale.after_batch = NoiseScale._end_batch
@@ -165,10 +165,10 @@ def before_step(self:NoiseScale):
     used = [i for i,p in enumerate(seen.params) if p.grad is not None and i not in seen.frozen]
     missed = not seen.batches or (win and win.batches!=seen.batches) # say we were added in the middle of the window
     if used and not missed and (seen.batches>1 or num_distrib()>1):
-        factors = torch.stack(seen.factors).nan_to_num(0.) # 0/0: a batch without items
+        factors = torch.stack(seen.factors).nan_to_num(math.inf) # 0/0: a batch without items
         norms = [row[i] for row in seen.norms for i in used] + [_norm(seen.params[i].grad) for i in used]
-        norms = torch.stack([o.to(factors.device) for o in norms]).view(-1, len(used)) # a row a batch, and their mean's
-        weighted,mean_sq = (norms[:-1]*factors[:,None]).square().sum(),norms[-1].square().sum()
+        squares = torch.stack([o.to(factors.device) for o in norms]).view(-1, len(used)).square().sum(1)
+        weighted,mean_sq = (squares[:-1]/factors.square()).sum(),squares[-1]
         k = seen.k
         if num_distrib()>1: weighted,items,k = _add_up(weighted, items, k)
         noise,signal = noise_and_signal(weighted, mean_sq, items, k)
