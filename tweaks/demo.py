@@ -33,11 +33,11 @@ from .testing import Steps, hush, rel_err, weights
 # %% ../nbs/80_demo.ipynb #9d71f933
 @dataclass
 class Demo:
-    "One demonstration, done"
+    "The result of one demonstration"
     title:str          # what was tried
     table:pd.DataFrame # one row per run
     verdict:str        # one sentence with its number
-    holds:bool         # does what is claimed show?
+    holds:bool         # does the claim hold?
     draw:callable      # draws it into a matplotlib `Axes`
 
     def __str__(self):
@@ -46,7 +46,7 @@ class Demo:
 
 # %% ../nbs/80_demo.ipynb #3e0fe6a7
 def _fit(learn, n_epoch, fit='fit', *args, cbs=None):
-    "Train with a progress bar, where somebody is looking"
+    "Train, in a terminal with a progress bar"
     if sys.stdout.isatty() and not hasattr(learn, 'progress'): learn.add_cb(ProgressCallback())
     with hush(): getattr(learn, fit)(n_epoch, *args, cbs=cbs)
     return learn
@@ -76,7 +76,7 @@ def short_epoch()->Demo:
 
 # %% ../nbs/80_demo.ipynb #51e88fd4
 def accumulate()->Demo:
-    "A window that never fills; and four small batches against a big one"
+    "A window that never fills, and four small batches against a big one"
     make = partial(_learner, n=800, opt_func=partial(SGD, mom=.9), lr=.1)
     learn = make(digits_model(bn=False), bs=16)
     was,before = weights(learn.model),learn.validate()[0]
