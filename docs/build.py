@@ -198,6 +198,15 @@ def check_links():
     print(f'{len(soups)} pages, {n} links, {len(bad)} faults')
     return not bad
 
+def check_titles():
+    "nbdev makes a page's title of the first cell, and drops what else is in it"
+    bad = []
+    for f in (o for _,files in sidebar() for o in files if o.endswith('.ipynb')):
+        first = ''.join(json.loads((nbs/f).read_text())['cells'][0]['source']).strip()
+        if not re.fullmatch(r'# .+\n+> .+(\n+- [\w-]+: .+)*', first): bad.append(f)
+    if bad: print(f'the first cell is more, or less, than title and summary: {", ".join(bad)}')
+    return not bad
+
 def check_names():
     "Other projects can link to all that is public: `objects.inv` has each name, and a place on a page for it"
     public = [(m, o.value) for m in ('all', 'conform') for o in ast.parse((root/f'tweaks/{m}.py').read_text()).body
@@ -223,4 +232,4 @@ if __name__=='__main__':
         '-c', root/'docs', src, site)
     redirects()
     shutil.rmtree(root/'jupyter_execute', ignore_errors=True) # myst-nb's copies of the notebooks
-    sys.exit(not all([check_links(), check_names()]))
+    sys.exit(not all([check_links(), check_names(), check_titles()]))
