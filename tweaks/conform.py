@@ -203,11 +203,11 @@ _excs = (RuntimeError, KeyboardInterrupt, CancelFitException, CancelEpochExcepti
 def check_clean(
     make_cb:callable, # function that makes the callback
     make_learn:callable, # function that makes a learner, always the same one
-    events:list=fit_events, # where fits are broken
+    events:list|None=None, # where fits are broken (None: at all events of a fit)
 )->str: # the evidence
     "Check that nothing of the callback is left in a learner however a fit ends, and that the next fit is like a first"
     first,n,kept,bad = weights_after(make_learn().add_cb(make_cb())),0,0,[]
-    faults = [(ev,exc,order) for ev in events for exc in _excs for order in (-10_000, 10_000)]
+    faults = [(ev,exc,order) for ev in events or fit_events for exc in _excs for order in (-10_000, 10_000)]
     for ev,exc,order in [('no fault', RuntimeError, 0), *faults]:
         fit = broken_fit(make_cb, make_learn, ev, exc, order, first)
         n += fit.struck is not None
@@ -466,7 +466,7 @@ def conform(
     make_learn:callable=tiny_learner, # makes a learner on which it has an effect, tiny and always the same
     beside:tuple=(GradientClip,), # functions that make other callbacks, added before and after it
     bad:tuple=(), # functions that make it wrongly, or make a learner with it in which it can do nothing
-    events:list=fit_events, # where fits are broken
+    events:list|None=None, # where fits are broken (None: at all events of a fit)
     distributed:bool=False, # try two processes as well? It takes ten seconds
 )->pd.DataFrame: # a row per promise: what it is, whether it holds, and the evidence
     "Run a callback through all promises of a tweak, and report which of them hold"

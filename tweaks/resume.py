@@ -47,8 +47,8 @@ def _pack(o, own=()):
         return 'array', o.dtype.str, list(o.shape), torch.tensor(bytearray(o.tobytes()), dtype=torch.uint8)
     if isinstance(o, np.generic) and o.dtype.kind in 'biuf': return 'number', o.dtype.str, o.item()
     if isinstance(o, Tensor):
-        t = o.detach().as_subclass(Tensor).cpu()
-        return 'tensor', t.clone() if t.untyped_storage().nbytes()>t.nbytes else t, o.device.type
+        copied = o.detach().as_subclass(Tensor).to('cpu', copy=True) # a view would bring all that it is a view of
+        return 'tensor', copied, o.device.type
     if type(o) in _lists.values():
         kinds = {(x.dtype, x.device) if isinstance(x, Tensor) and not x.dim() else type(x) for x in o}
         if len(o)>1 and len(kinds)==1 and (kinds=={np.float64} or isinstance([*kinds][0], tuple)): # one, not thousands
