@@ -30,7 +30,7 @@ def noise_and_signal(
 
 # %% ../nbs/22_noise_scale.ipynb #04c853be
 def running_scale(
-    estimates:list, # `(S, |G|²)` for each step; what is not finite is left out
+    estimates:list, # `(S, |G|²)` for each step; those that are not finite are skipped
     beta:float, # decay of the two running means at each step, in [0, 1)
 )->list: # noise scale after each step, in items; infinite where noise hides the signal, NaN before the first estimate
     "The ratio of the bias-corrected running means of noise and signal"
@@ -137,7 +137,7 @@ NoiseScale.after_batch = NoiseScale._end_batch
 # %% ../nbs/22_noise_scale.ipynb #6c8df5cd
 @patch
 def state_dict(self:NoiseScale)->dict: # plain numbers and tensors
-    "What goes on after a kill"
+    "For `Resume`: the estimates, and what the hooks saw of an open window"
     win,seen = getattr(self._acc, 'window', None),self._seen
     names = 'batches','k','items','norms','factors','frozen'
     open_ = win is not None and seen.window is win
@@ -188,7 +188,7 @@ def estimates(self:NoiseScale)->list: # NaN where there is none: a window of one
 
 @patch(as_prop=True)
 def noise_scale(self:NoiseScale)->float: # in items (samples, unless there is a `weight`); NaN before the first estimate
-    "The noise scale at the end of the last fit, or at this step of the present one"
+    "The noise scale at the latest step, of this fit or the last"
     return running_scale(self.estimates, self.beta)[-1] if self._noise else math.nan
 
 @patch
