@@ -43,7 +43,7 @@ def _call_one(self, event_name):
 def _set_device(self, b):
     d = next(self.model.parameters()).device
     stays = type(b) in (list,tuple) and all(type(o) is Tensor and o.device==d for o in b)
-    if stays and (d.type=='cpu' or defaults.use_cuda!=False): return type(b)(b) # a new one, as fastai's
+    if stays and (d.type=='cpu' or defaults.use_cuda!=False): return type(b)(b) # a new one, as fastai does
     return _set_device.__wrapped__(self, b)
 
 # %% ../nbs/50_fast_loop.ipynb #e9bf7c7f
@@ -57,7 +57,7 @@ def fast_loop()->ExitStack: # its `close()`, or the end of a `with` block, ends 
         return undo.pop_all()
 
 def _switch(n):
-    "Count `n` users more; while there are any, our functions are in place, and otherwise fastai's"
+    "Add `n` to the number of users; our functions are in place while there are any, fastai's otherwise"
     global _n_users
     with _lock:
         _n_users += n
