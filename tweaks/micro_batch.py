@@ -66,7 +66,7 @@ def split_batch(
 def still_stats(
     m:nn.Module, # any module
 ):
-    "Norm layers in training mode leave their running statistics alone"
+    "In the `with` block, norm layers in training mode leave their running statistics alone"
     ls = [l for l in m.modules() if isinstance(l, (_BatchNorm, _InstanceNorm)) and l.training and l.track_running_stats]
     for l in ls: l.track_running_stats = False
     try: yield
@@ -230,7 +230,7 @@ def _replaced(o, name, new):
 # %% ../nbs/21_micro_batch.ipynb #21a00015
 @patch
 def _run(self:MicroBatch, forward, *xb, **kwargs):
-    "In place of the model's `forward`: in pieces where the parameters' gradients are wanted, as always elsewhere"
+    "In place of the model's `forward`: in pieces if gradients of the parameters are wanted, whole otherwise"
     if kwargs or not torch.is_grad_enabled(): return forward(*xb, **kwargs)
     m,n,inside = self.learn.model,find_bs(xb),[]
     size = self.piece or n
@@ -318,7 +318,7 @@ def _check_loss(self:MicroBatch, loss):
 # %% ../nbs/21_micro_batch.ipynb #cec9034b
 def is_oom(
     e:BaseException, # any exception
-)->bool: # was it for want of memory, on a GPU or a CPU?
+)->bool: # did memory run out, on a GPU or a CPU?
     "Does `e` say that there is not enough memory?"
     words = 'out of memory', "can't allocate memory", 'STATUS_ALLOC_FAILED'
     return isinstance(e, torch.cuda.OutOfMemoryError) or any(o in str(e) for o in words)
@@ -352,7 +352,7 @@ def _until_it_fits(self:MicroBatch, run):
 # %% ../nbs/21_micro_batch.ipynb #52deaaaa
 @patch
 def _rewind(self:MicroBatch):
-    "A function that puts all back as it is now, for the batch to run again"
+    "A function that restores the present state, so that the batch can run again"
     learn,zeroed,amp,state = self.learn,self._zeroed,_autocast(),_random()
     ps = {*learn.model.parameters(), *opt_params(learn)}
     grads = {p: p.grad if p.grad is None or zeroed else p.grad.clone() for p in ps} # zeros need no copies
