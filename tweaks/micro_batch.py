@@ -209,6 +209,19 @@ class MicroBatch(Tweak):
 
     def undo(self): self._batch.close(); self._fit.close()
 
+# %% ../nbs/21_micro_batch.ipynb #21a00031
+@patch
+def state_dict(self:MicroBatch)->dict: # numbers
+    "For `Resume`: the size found, and what one batch leaves to the next"
+    return {k: vars(self)[k] for k in ('piece','_first','_zeroed')}
+
+@patch
+def load_state_dict(self:MicroBatch,
+    state:dict, # from `state_dict`
+)->None:
+    "Go on with what was found"
+    vars(self).update(state)
+
 # %% ../nbs/21_micro_batch.ipynb #21a00013
 class _Forward:
     "What a model has for its `forward` while a batch is trained; a copy of the model gets the model's own"
