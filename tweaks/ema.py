@@ -23,7 +23,7 @@ def _tensors(m): return {**dict(m.named_parameters()), **dict(m.named_buffers())
 @torch.no_grad()
 def add_to_average(
     average:dict, # averages by name, changed in place; in float32 at least, whatever the dtype of the tensors
-    tensors:dict, # the newest tensors by name: those without an average are copied, integers passed over
+    tensors:dict, # the newest tensors by name: those without an average are copied, integers skipped
     share:float, # how much the newest count, 0 to 1
 )->None:
     "Move each average towards its newest tensor by `share` of the distance"
@@ -38,7 +38,7 @@ def add_to_average(
 
 # %% ../nbs/42_ema.ipynb #fb3963fb
 class WeightAverage(Tweak):
-    "Base of `EMA` and `SWA`: averages over real steps; a subclass says what `share` of the average is the newest"
+    "Base of `EMA` and `SWA`: averages over real steps; a subclass gives the `share` of the newest weights"
     order,run_valid = TrackerCallback.order-1,False # trackers save the average; after those who change weights
     _stateattrs = (*Tweak._stateattrs, 'n_averaged','_model','_average','_raw')
     n_averaged,_model,_average,_raw,_finished = 0,None,None,None,True
@@ -104,7 +104,7 @@ def _put_back(self:WeightAverage, keep=False):
 
 @patch
 def _show(self:WeightAverage):
-    "Put the average into the model, with the statistics of all processes alike, or new"
+    "Put the average into the model, with equal statistics in all processes, re-estimated if `bn` says so"
     if self._ddp: # the buffers of the first process count, as for `DistributedDataParallel`
         for name,b in self._model.named_buffers():
             for o in (b, self._average.get(name)):
