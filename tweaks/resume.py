@@ -31,7 +31,7 @@ from .core import Record, ShortDL, Tweak, bare_model, check, check_number, whole
 from .grads import opt_params
 
 # %% ../nbs/51_resume.ipynb #26502740
-class _NotPlain(Exception): "There is something that cannot be packed; its argument: would it have to be?"
+class _NotPlain(Exception): "Something cannot be packed; the argument says whether it would have to be"
 
 _lists = {c.__name__: c for c in (list, tuple, set, deque, L)}
 _made_anew = (Path, Enum, torch.dtype, torch.device, DataLoader, Distribution) # by the script, as functions are
@@ -246,7 +246,7 @@ def _len(o):
     except TypeError: return None # a stream
 
 def _describe(learn, cbs):
-    "What makes this fit another one than that"
+    "The settings that tell this fit from another"
     opt,dls = learn.opt,learn.dls.loaders
     res = {'epochs': learn.n_epoch, 'processes': num_distrib()}
     for name,dl in zip(('training', 'validation'), dls):
@@ -297,14 +297,14 @@ _ended_early = ('Resume: the loader ended before batch {batch} of epoch {epoch},
 # %% ../nbs/51_resume.ipynb #9e183669
 class Resume(Tweak):
     "Save the fit into `folder` as it goes; a script that was killed goes on from there, and ends with the same bits"
-    order,one_per_fit = -math.inf,True # first: no other callback hears of what is passed over
+    order,one_per_fit = -math.inf,True # first: no other callback sees what is skipped
     clock = staticmethod(time.monotonic) # seconds; tests put their own in its place
     _stateattrs = (*Tweak._stateattrs, '_on','_stage','_cbs','_muted','_goal','_passing','_start','_n','_last',
                    '_since_save','_about','_watch') # copies take part in no fit
     _on,_goal,_passing = False,None,False
     def __init__(self,
         folder:str, # where to save, a folder for this script alone; made if it is not there
-        seconds:float=600, # save each time that so many seconds have passed, positive; and as each epoch begins
+        seconds:float=600, # save whenever so many seconds have passed, positive; also as each epoch begins
         batches:int|None=None, # save after so many training batches instead, 1 or more
     ):
         check(isinstance(folder, (str,Path)) and str(folder), 'folder', folder, 'a path', "Write Resume('runs/first').",
@@ -343,7 +343,7 @@ class Resume(Tweak):
 # %% ../nbs/51_resume.ipynb #6ea35a23
 @patch
 def before_epoch(self:Resume):
-    "Pass over epochs that are done; in the one to go on in, switch the other callbacks on"
+    "Skip finished epochs; in the one where training goes on, switch the other callbacks on"
     if not (self._on and self._goal): return
     if self._done or self.epoch<self._goal['epoch']:
         self._mute()
@@ -375,7 +375,7 @@ class _Watch(Tweak):
 # %% ../nbs/51_resume.ipynb #2f644387
 @patch
 def _between(self:Resume, i):
-    "Before a batch is fetched, `i` are done: go back to the checkpoint if this is its place, or save"
+    "Before a batch is fetched (`i` are done): restore the checkpoint if it was written here, or save"
     if not self._on: return
     goal = self._goal if self._goal and self._goal['epoch']==self.epoch else None
     if i==0:

@@ -180,7 +180,7 @@ def _measure(learn, n, tick):
         frozen,half_frozen = _under_frozen(copy)
         trial,norms,moved = _trial(copy, n, tick, body)
         frozen = {o: moved[o] for o in frozen if moved.get(o)}
-        if frozen: # they hide what outliers do to the gradients: from the start again, with the statistics frozen
+        if frozen: # moving statistics hide what outliers do to the gradients: start again, with frozen ones
             copy = _copy(learn, folder)
             copy.add_cb(BnFreeze())
             trial,norms,_ = _trial(copy, n, tick, _body(copy)[0])
@@ -284,7 +284,7 @@ def _noise_rule(m, n_epoch):
     "Would a larger batch still pay, whatever the noise in the estimate of the noise?"
     if len(m['estimates'])<8: return
     s,g = np.array(m['estimates']).T
-    picks = np.random.default_rng(0).integers(len(s), size=(1000, len(s))) # the steps, drawn anew
+    picks = np.random.default_rng(0).integers(len(s), size=(1000, len(s))) # the steps, resampled
     scales = [a/b if b>0 else math.inf for a,b in zip(s[picks].sum(1), g[picks].sum(1))]
     low,high = np.quantile(scales, [.05, .9], method='lower')
     if low<limits['noise']*m['bs'] or high==math.inf: return # infinite: the signal is lost in the noise
@@ -332,7 +332,7 @@ def suggest(
     n_batches:int=50, # a copy trains for so many batches, twice; 10 or more
     n_epoch:int=10, # for how many epochs you will train it, 1 or more
 )->pd.DataFrame: # columns `tweak`, `why` (with the figure) and `line`; no rows if nothing would help
-    "Which tweaks would help `learn`? Found out by training a copy of it"
+    "Find out which tweaks would help `learn`, by training a copy of it"
     check(isinstance(learn, Learner), 'learn', learn, 'a Learner', 'Pass the learner itself.', TypeError)
     check_number('n_batches', n_batches, lambda o: o>=10, 'an int of 10 or more', '50 is the default.', Integral)
     check_number('n_epoch', n_epoch, lambda o: o>0, 'a positive int', 'Pass what you will pass to `fit`.', Integral)
