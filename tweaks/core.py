@@ -51,7 +51,7 @@ class Tweak(Callback):
         self._learn = learn
 
     def __setattr__(self, name, value):
-        "As fastai's, which warns about hiding an attribute of the learner, but for names that the tweak has already"
+        "As fastai's, which warns about hiding an attribute of the learner, except for names that the tweak has already"
         known = hasattr(type(self), name) or name in vars(self)
         (object if known else Callback).__setattr__(self, name, value)
 
@@ -180,7 +180,7 @@ class Record:
 
 # %% ../nbs/00_core.ipynb #2a1f6f21
 class ShortDL(GetAttr):
-    "The first `n_batches` batches of `dl`; in everything else `dl` itself"
+    "The first `n_batches` batches of `dl`; in everything else like `dl` itself"
     _default = 'dl'
     def __init__(self,
         dl:object, # any iterable of batches
