@@ -313,7 +313,7 @@ def check_precision(
     make_learn:callable, # function that makes a learner, always the same one
     kind:str, # 'fp16' (the gradient scaler) or 'bf16' (autocast)
 )->str: # the evidence
-    "Check that in mixed precision the weights are those of float32, but for rounding"
+    "Check that in mixed precision the weights are those of float32, except for rounding"
     allowed = {'fp16': 1e-5, 'bf16': .02}[kind] + 2*_without(_moved, make_learn, _mixed[kind])
     check_order(make_cb, make_learn, [_mixed[kind]])
     off = _within(_moved(make_learn, _mixed[kind], make_cb), kind, allowed)

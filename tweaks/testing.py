@@ -80,7 +80,7 @@ def warned(
 
 @contextmanager
 def hush():
-    "Leave out the warnings of the body, where they are not the point"
+    "Suppress the warnings of the body"
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         yield
@@ -129,7 +129,7 @@ class CPUMixedPrecision(MixedPrecision):
         for _ in range(torch.autocast_increment_nesting()): torch.autocast_decrement_nesting()
         torch.clear_autocast_cache()
         torch.set_autocast_enabled('cpu', False)
-        with hush(): super().before_fit() # says that there is no GPU
+        with hush(): super().before_fit() # warns that there is no GPU
         self.autocast = torch.amp.autocast('cpu', dtype=torch.bfloat16, enabled=not self.kwargs['enabled'])
         self.learn.scaler = torch.amp.GradScaler('cpu', **self.kwargs)
 
