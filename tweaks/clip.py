@@ -113,7 +113,8 @@ def _refuse(self:Clip, norm, scaled=False):
                                  f'(max_skips={self.max_skips}). The weights are those from before. '
                                  'Lower the learning rate, or look at the data.')
     if not scaled:
-        self.warn_once('skipped', f'{where} The step is skipped, as any later one like it; `n_skipped` counts them.')
+        self.warn_once('skipped', f'{where} The step is skipped, and so is any later one like it; '
+                                  '`n_skipped` counts them.')
 
 # %% ../nbs/30_clip.ipynb #84a2b9af
 @patch(as_prop=True)
@@ -232,7 +233,7 @@ class AdaptiveClip(Clip):
     def __init__(self,
         ratio:float=0.01, # largest ratio of a unit's gradient norm to its weight norm, positive
         eps:float=1e-3, # floor for the weight norm, positive: weights that are zero can move
-        exclude:str|list|None='head', # 'head': the last layer with parameters; None; or a list of names of parameters or layers
+        exclude:str|list|None='head', # 'head': the last layer with parameters; None; or names of parameters or layers
         nonfinite:str='skip', # on NaN or infinity: 'skip' the step, 'raise' `FloatingPointError`, or 'pass'
         max_skips:int=20, # this many skipped steps in a row raise `FloatingPointError`; 1 or more
         log:bool=False, # show each epoch's mean norm as a column `grad_norm` of the Learner's table?

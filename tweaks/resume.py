@@ -452,7 +452,7 @@ def _save(self:Resume, learn, epoch, batch):
     "Write a checkpoint, and remove the one before the last"
     state,lost = _pack_all(learn, self._cbs)
     for cb,k in lost: self.warn_once(f'{cb.name}.{k}', f'Resume cannot keep `{cb.name}.{k}` '
-        f'({type(getattr(cb, k)).__name__}): after a kill it is what {type(cb).__name__} makes it anew. If it matters, '
+        f'({type(getattr(cb, k)).__name__}): after a kill it starts as {type(cb).__name__} sets it up. If it matters, '
         f'give {type(cb).__name__} the methods `state_dict()` and `load_state_dict(state)`.')
     state |= dict(layout=_layout, about=self._about, epoch=epoch, batch=batch, start=self._start)
     error = _write(state, self._path(self._n+1))
@@ -489,7 +489,7 @@ def _newest(self:Resume):
                            f'({said}). To start from nothing, delete them.')
     if said: warnings.warn(f'Resume: a checkpoint is damaged. The fit goes on from the one before. {said}.')
     elif self._n and len(numbers)<2:
-        warnings.warn('Resume: of the two last checkpoints one is missing. The fit goes on from '
+        warnings.warn('Resume: one of the last two checkpoints is missing. The fit goes on from '
                       f'{self._path(self._n).name}.')
     self._check_same(found[self._n])
     return found[self._n]
