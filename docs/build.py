@@ -2,6 +2,7 @@
 and checks the links of what comes out. Run it from the project's root: `python docs/build.py`."""
 import ast, json, re, shutil, subprocess, sys, zlib
 from configparser import ConfigParser
+from itertools import groupby
 from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
 from urllib.parse import unquote, urldefrag, urlparse
@@ -50,17 +51,23 @@ def fences(md, f):
     return ''.join(re.sub(r'\[(`[^`]+`)\]\(http[^)]*\)', r'\1', o) if i%2 else f(o) for i,o in enumerate(parts))
 
 def docs_first(cells):
-    "`cells` with each library cell after the `show_doc`s of what it defines; nbdev puts but one before it"
-    i = len(cells)-1
-    while i>=0:
-        text = ''.join(cells[i]['source'])
-        while i+1<len(cells) and text.startswith('#| code-fold'):
-            m = re.search(r'^show_doc\((?:\w+\.)?(\w+)\)', ''.join(cells[i+1]['source']), re.M)
-            if not m or not re.search(rf'^(def|class) {m[1]}\b', text, re.M): break
-            cells[i:i+2] = cells[i+1],cells[i]
-            i += 1
-        i -= 1
-    return cells
+    "`cells` with the `show_doc`s of what a library cell defines before it, in its order; nbdev turns them round"
+    def shown(c): return re.search(r'^show_doc\((?:\w+\.)?(\w+)\)', ''.join(c['source']), re.M)
+    def place(c, text): # of the definition that `c` shows
+        m = re.search(rf'^(?:def|class) {shown(c)[1]}\b', text, re.M)
+        return m.start() if m else -1
+    def is_library(c): return ''.join(c['source']).startswith('#| code-fold')
+    res = []
+    for is_run,run in groupby(cells, lambda c: c['cell_type']=='code' and (is_library(c) or bool(shown(c)))):
+        run = list(run)
+        libs = [o for o in run if is_library(o)] if is_run else []
+        for c in libs:
+            text = ''.join(c['source'])
+            docs = sorted((o for o in run if shown(o) and place(o, text)>=0), key=lambda o: place(o, text))
+            res += [*docs, c]
+            run = [o for o in run if o not in (*docs, c)]
+        res += reversed(run) if libs else run # what is left belongs to a cell whose source is not shown
+    return res
 
 def line(file, name):
     "The line in `file` that defines `name`, a method perhaps; nbdev looks in the wrong folder, and finds none"
