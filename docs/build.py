@@ -114,7 +114,9 @@ class Page:
             for d in self.docs: d['source'] = re.sub(r'```python\n.*?\n```\n*', '', d['source'], flags=re.S)
         self.docs = []
         hidden = [t for k,t in (('echo','remove-input'), ('output','remove-output')) if said.get(k)=='false']
-        meta = dict(tags=hidden + ['library']*('code-fold' in said))
+        printed = ''.join(''.join(o.get('text', '')) for o in c['outputs'])
+        kinds = dict(library='code-fold' in said, aligned=re.search(r'\S {3,}\S', printed)) # aligned: it must not wrap
+        meta = dict(tags=hidden + [k for k,o in kinds.items() if o])
         if 'fig-alt' in said: meta['mystnb'] = dict(image=dict(alt=said['fig-alt'].strip('"\'')))
         code = re.sub(r'^#\|.*\n?', '', text, flags=re.M).strip('\n')
         if code: return dict(c, metadata=meta, source=code, execution_count=None)
