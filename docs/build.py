@@ -52,21 +52,21 @@ def fences(md, f):
 
 def docs_first(cells):
     "`cells` with the `show_doc`s of what a library cell defines before it, in its order; nbdev turns them round"
-    def shown(c): return re.search(r'^show_doc\((?:\w+\.)?(\w+)\)', ''.join(c['source']), re.M)
-    def place(c, text): # of the definition that `c` shows
-        m = re.search(rf'^(?:def|class) {shown(c)[1]}\b', text, re.M)
-        return m.start() if m else -1
-    def is_library(c): return ''.join(c['source']).startswith('#| code-fold')
+    def source(c): return ''.join(c['source'])
+    def is_library(c): return source(c).startswith('#| code-fold')
+    def shown(c): # the name, without its class
+        m = re.search(r'^show_doc\((?:\w+\.)?(\w+)\)', source(c), re.M)
+        return m[1] if m else None
     res = []
-    for is_run,run in groupby(cells, lambda c: c['cell_type']=='code' and (is_library(c) or bool(shown(c)))):
+    for _,run in groupby(cells, lambda c: c['cell_type']=='code' and (is_library(c) or shown(c) is not None)):
         run = list(run)
-        libs = [o for o in run if is_library(o)] if is_run else []
+        libs,docs = [o for o in run if is_library(o)],[o for o in run if not is_library(o)]
         for c in libs:
-            text = ''.join(c['source'])
-            docs = sorted((o for o in run if shown(o) and place(o, text)>=0), key=lambda o: place(o, text))
-            res += [*docs, c]
-            run = [o for o in run if o not in (*docs, c)]
-        res += reversed(run) if libs else run # what is left belongs to a cell whose source is not shown
+            for name in re.findall(r'^(?:def|class) (\w+)', source(c), re.M):
+                res += [o for o in docs if shown(o)==name]
+                docs = [o for o in docs if shown(o)!=name]
+            res.append(c)
+        res += docs[::-1] if libs else run # what is left belongs to a cell whose source is not shown
     return res
 
 def line(file, name):

@@ -207,7 +207,8 @@ def check_clean(
 )->str: # the evidence
     "Check that nothing of the callback is left in a learner however a fit ends, and that the next fit is like a first"
     first,n,kept,bad = weights_after(make_learn().add_cb(make_cb())),0,0,[]
-    faults = [(ev,exc,order) for ev in events or fit_events for exc in _excs for order in (-10_000, 10_000)]
+    if events is None: events = fit_events
+    faults = [(ev,exc,order) for ev in events for exc in _excs for order in (-10_000, 10_000)]
     for ev,exc,order in [('no fault', RuntimeError, 0), *faults]:
         fit = broken_fit(make_cb, make_learn, ev, exc, order, first)
         n += fit.struck is not None

@@ -52,8 +52,9 @@ class Tweak(Callback):
 
     def __setattr__(self, name, value):
         "As fastai's, which warns about hiding an attribute of the learner, except for names that the tweak has already"
-        known = hasattr(type(self), name) or name in vars(self)
-        (object if known else Callback).__setattr__(self, name, value)
+        (object if self._has(name) else Callback).__setattr__(self, name, value)
+
+    def _has(self, name): return hasattr(type(self), name) or name in vars(self) # without the learner's attributes
 
     def __call__(self, event_name):
         "Call `self.{event_name}` in a fit, ignore it outside"
@@ -64,8 +65,8 @@ class Tweak(Callback):
         if self.run and self._joined is not fits[-1]:
             if event_name in ('after_cancel_fit','after_fit'): return # cancelled before it began
             self._join(fits[-1], event_name)
-        known = hasattr(type(self), event_name) or event_name in vars(self) # fastai's search is slow where it is not
-        if known or event_name=='after_fit': return super().__call__(event_name) # `after_fit` sets `run`
+        if self._has(event_name) or event_name=='after_fit': # fastai would search learner and model for the others
+            return super().__call__(event_name) # which sets `run` at `after_fit`
 
     def undo(self): "Put back what this fit changed; for subclasses, `self.learn` is still set"
 

@@ -127,8 +127,8 @@ def _end_batch(self:NoiseScale):
     if seen.twice: raise ValueError(_two_passes)
     if win and win.batches==seen.batches: seen.params = []; return # not counted, but its gradient stays: give up
     items = win.items-seen.items if win else seen.size
-    if len(batch)<len(seen.params): batch = dict.fromkeys(range(len(seen.params)), factor.new_zeros(())) | batch
-    seen.norms.append([batch[i] for i in range(len(seen.params))])
+    zero = factor.new_zeros(()) if len(batch)<len(seen.params) else None # for parameters that this batch did not use
+    seen.norms.append([batch.get(i, zero) for i in range(len(seen.params))])
     seen.factors.append(factor/items**.5) # b|g|² = |g·factor|² / (factor/√b)²
     seen.batches,seen.items,seen.k = seen.batches+1,seen.items+items,seen.k+(items>0)
 
