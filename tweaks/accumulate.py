@@ -121,26 +121,27 @@ def load_state_dict(self:GradientAccumulation,
 @patch
 def before_batch(self:GradientAccumulation):
     "Does this batch close the window?"
-    past = [e for e in self._by_epoch() if e<=self.epoch]
+    learn = self.learn
+    past = [e for e in self._by_epoch() if e<=learn.epoch]
     n_acc = self._by_epoch()[max(past)] if past else 1
     if self._window is None: self._window = Window(n_acc)
-    self._window.n_acc,self._samples = n_acc,find_bs(self.yb or self.xb)
-    last = self.leftover=='step' and self.iter==self.n_iter-1 and not self.in_lr_find
+    self._window.n_acc,self._samples = n_acc,find_bs(learn.yb or learn.xb)
+    last = self.leftover=='step' and learn.iter==learn.n_iter-1 and not self.in_lr_find
     self._closes = last or self._window.is_full(self._samples)
-    if isinstance(self.model, DistributedDataParallel): self.model.require_backward_grad_sync = self._closes
+    if isinstance(learn.model, DistributedDataParallel): learn.model.require_backward_grad_sync = self._closes
     if self.in_lr_find and self.count: self.recorder.lrs.pop(); self.recorder.losses.pop()
 
 @patch
 def before_backward(self:GradientAccumulation):
     "Scale the loss to its share of the window"
-    win = self._window
-    if not win.batches: self._first = _hypers(self.opt)
+    win,learn = self._window,self.learn
+    if not win.batches: self._first = _hypers(learn.opt)
     self._items = self._samples
-    if callable(self.weight): self._items = _checked_weight(self.weight(self.learn), first=not self._checked)
+    if callable(self.weight): self._items = _checked_weight(self.weight(learn), first=not self._checked)
     if not self._checked: self._check_setup()
     alone = self._closes and not win.batches and (num_distrib()<2 or self.weight is None)
     self._scaled = not (alone or self._summed)
-    if self._scaled: self.learn.loss_grad = self.loss_grad*win.share(self._items) # backward may need the loss as it is
+    if self._scaled: learn.loss_grad = learn.loss_grad*win.share(self._items) # backward may need the loss as it is
 
 @patch
 def after_cancel_backward(self:GradientAccumulation):

@@ -43,6 +43,8 @@ class Tweak(Callback):
     _xtra = None # otherwise fastcore's `GetAttr` searches learner and model for this name each time that it is used
     one_per_fit = False # `True`: a second one of the same name in a fit is an error
 
+    training = property(lambda self: getattr(self._learn, 'training', True), doc='Is this batch one of training?')
+
     @property
     def learn(self): return self._learn
     @learn.setter
@@ -54,7 +56,7 @@ class Tweak(Callback):
         "As fastai's, which warns about hiding an attribute of the learner, except for names that the tweak has already"
         (object if self._has(name) else Callback).__setattr__(self, name, value)
 
-    def _has(self, name): return hasattr(type(self), name) or name in vars(self) # without the learner's attributes
+    def _has(self, name): return name in vars(self) or hasattr(type(self), name) # without the learner's attributes
 
     def __call__(self, event_name):
         "Call `self.{event_name}` in a fit, ignore it outside"
