@@ -6,12 +6,11 @@
 __all__ = ['map_tensors', 'split_batch', 'still_stats', 'run_in_pieces', 'MicroBatch', 'is_oom']
 
 # %% ../nbs/21_micro_batch.ipynb #ffc752aa
-import gc, random
+import gc
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial, wraps
 from numbers import Integral
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -19,7 +18,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parallel import DistributedDataParallel
 from fastcore.basics import noop, patch
 from fastai.callback.core import TrainEvalCallback
-from fastai.torch_core import find_bs, num_distrib
+from fastai.torch_core import find_bs, get_random_states, num_distrib, set_random_states
 from .core import Tweak, check, check_number, trains_bn
 from .grads import average_grads, opt_params
 
@@ -73,23 +72,12 @@ def still_stats(
     finally:
         for l in ls: l.track_running_stats = True
 
-def _random():
-    "The states of the random number generators of Python, NumPy and PyTorch"
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-    return random.getstate(),np.random.get_state(),torch.get_rng_state(),cuda
-
-def _set_random(py, numpy, cpu, cuda):
-    random.setstate(py)
-    np.random.set_state(numpy)
-    torch.set_rng_state(cpu)
-    if cuda: torch.cuda.set_rng_state_all(cuda)
-
 @contextmanager
 def _random_kept():
     "After the `with` block, the random number generators are where they were before"
-    state = _random()
+    states = get_random_states()
     try: yield
-    finally: _set_random(*state)
+    finally: set_random_states(**states)
 
 # %% ../nbs/21_micro_batch.ipynb #21a00008
 def run_in_pieces(
@@ -103,7 +91,7 @@ def run_in_pieces(
     pieces,preds,states = split_batch(xb, size),[],[]
     for i,p in enumerate(pieces, 1):
         is_last = i==len(pieces)
-        states.append(_random())
+        states.append(get_random_states())
         if is_last: torch.clear_autocast_cache() # older PyTorch would use casts made without gradients
         with torch.set_grad_enabled(is_last): pred = f(*p)
         preds.append(_check_rows(pred, find_bs(p)))
@@ -121,7 +109,7 @@ def _back(f, pieces, preds, states, amp, second, compare, grads):
             if kept and i==len(pieces)-1: again = kept # it has its graph
             else:
                 with torch.enable_grad(), amp():
-                    _set_random(*states[i])
+                    set_random_states(**states[i])
                     again = _flat(f(*pieces[i]))
                     if kept: compare(again, kept, grads[i])
             outs = [(o,g) for o,g in zip(again, grads[i]) if o.requires_grad and g is not None]
@@ -208,19 +196,6 @@ class MicroBatch(Tweak):
         self._tried = []
 
     def undo(self): self._batch.close(); self._fit.close()
-
-# %% ../nbs/21_micro_batch.ipynb #21a00031
-@patch
-def state_dict(self:MicroBatch)->dict: # numbers
-    "For `Resume`: the size found, and what one batch leaves to the next"
-    return {k: vars(self)[k] for k in ('piece','_first','_zeroed')}
-
-@patch
-def load_state_dict(self:MicroBatch,
-    state:dict, # from `state_dict`
-)->None:
-    "Go on with what was found"
-    vars(self).update(state)
 
 # %% ../nbs/21_micro_batch.ipynb #21a00013
 class _Forward:
@@ -366,7 +341,7 @@ def _until_it_fits(self:MicroBatch, run):
 @patch
 def _rewind(self:MicroBatch):
     "A function that restores the present state, so that the batch can run again"
-    learn,zeroed,amp,state = self.learn,self._zeroed,_autocast(),_random()
+    learn,zeroed,amp,states = self.learn,self._zeroed,_autocast(),get_random_states()
     ps = {*learn.model.parameters(), *opt_params(learn)}
     grads = {p: p.grad if p.grad is None or zeroed else p.grad.clone() for p in ps} # zeros need no copies
     bufs = [(b, b.clone()) for b in learn.model.buffers()]
@@ -375,7 +350,7 @@ def _rewind(self:MicroBatch):
         self._inside,self._off = [],[]
         for p,g in grads.items(): p.grad = None if g is None else g.zero_() if zeroed else g.clone()
         for b,was in bufs: b.copy_(was)
-        _set_random(*state)
+        set_random_states(**states)
         if amp.keywords['enabled'] and not _autocast().keywords['enabled']:
             amp().__enter__() # `MixedPrecision` has left it in `after_loss`, and will do so again
         gc.collect()

@@ -8,6 +8,7 @@ __all__ = ['Resume']
 # %% ../nbs/51_resume.ipynb #325683eb
 import io, math, os, random, time, warnings, zipfile
 from collections import OrderedDict, defaultdict, deque
+from contextlib import ExitStack
 from enum import Enum
 from functools import partial
 from inspect import signature
@@ -34,7 +35,7 @@ from .grads import opt_params
 class _NotPlain(Exception): "Something cannot be packed; the argument says whether it would have to be"
 
 _lists = {c.__name__: c for c in (list, tuple, set, deque, L)}
-_made_anew = (Path, Enum, torch.dtype, torch.device, DataLoader, Distribution) # by the script, as functions are
+_made_anew = (Path, Enum, ExitStack, torch.dtype, torch.device, DataLoader, Distribution) # by the script, as functions are
 
 def _can_tell(o): return all(hasattr(type(o), n) for n in ('state_dict','load_state_dict'))
 
