@@ -27,6 +27,9 @@ class Window:
         n_acc:int, # samples that fill it
     ): self.n_acc,self.scale,self.batches,self.samples,self.items = n_acc,n_acc,0,0,0.
 
+    def state_dict(self): return dict(vars(self)) # for `Resume`
+    def load_state_dict(self, state): vars(self).update(state)
+
     def share(self,
         items:float, # items of a batch: what its mean loss averages over; a number or a 0-dim tensor
     )->float: # multiply the batch's mean loss by this
@@ -62,7 +65,7 @@ class GradientAccumulation(Tweak):
     "Step with the mean gradient over windows of at least `n_acc` samples"
     order,run_valid = MixedPrecision.order-4,False # it scales the loss and unscales the gradients after us
     one_per_fit = True # two would scale the loss twice
-    _window,n_steps = None,0 # the open window; real steps in this fit
+    _window,n_steps = None,0 # the window, open or empty; real steps in this fit
     def __init__(self,
         n_acc:int|dict=32, # samples (not batches) in a window, 1 or more, per process; or `{epoch: n_acc}`
         leftover:str='carry', # a window open at an epoch's end: `'carry'` it over, `'step'` at once, or `'drop'` it
@@ -81,7 +84,7 @@ class GradientAccumulation(Tweak):
 
     def _by_epoch(self): return self.n_acc if isinstance(self.n_acc, dict) else {0: self.n_acc}
 
-    window = property(lambda self: self._window, doc='The open window, or `None`; for callbacks that read it')
+    window = property(lambda self: self._window, doc='The window, open or empty; for callbacks that read it')
 
     @property
     def count(self)->int: # 0 if no window is open
@@ -89,7 +92,7 @@ class GradientAccumulation(Tweak):
         return self._window.samples if self._window else 0
 
     def before_fit(self):
-        self._window,self._first,self._now = None,None,None
+        self._window,self._first,self._now = Window(1),None,None
         self.n_steps,self._cancelled,self._checked = 0,False,False
         self._summed = 'sum' in (self.weight, loss_reduction(self.learn))
         if self.in_lr_find: self.learn.n_epoch *= max(self._by_epoch().values()) # the finder ends the fit itself
@@ -100,23 +103,6 @@ class GradientAccumulation(Tweak):
         self._window = None
         drop_grads(self.learn)
 
-# %% ../nbs/20_accumulate.ipynb #e1bedcb4
-@patch
-def state_dict(self:GradientAccumulation)->dict: # numbers and tensors
-    "For `Resume`: what one batch leaves to the next"
-    kept = {k: vars(self)[k] for k in ('n_steps','_first','_cancelled','_checked','_summed')}
-    return {**kept, 'window': self._window and vars(self._window)}
-
-@patch
-def load_state_dict(self:GradientAccumulation,
-    state:dict, # from `state_dict`
-)->None:
-    "Go on with the window that was open"
-    win = state.pop('window')
-    vars(self).update(state)
-    self._window = None if win is None else Window(win['n_acc'])
-    if win: vars(self._window).update(win)
-
 # %% ../nbs/20_accumulate.ipynb #73c97b07
 @patch
 def before_batch(self:GradientAccumulation):
@@ -124,7 +110,7 @@ def before_batch(self:GradientAccumulation):
     learn = self.learn
     past = [e for e in self._by_epoch() if e<=learn.epoch]
     n_acc = self._by_epoch()[max(past)] if past else 1
-    if self._window is None: self._window = Window(n_acc)
+    if not self._window.batches: self._window = Window(n_acc)
     self._window.n_acc,self._samples = n_acc,find_bs(learn.yb or learn.xb)
     last = self.leftover=='step' and learn.iter==learn.n_iter-1 and not self.in_lr_find
     self._closes = last or self._window.is_full(self._samples)
@@ -188,7 +174,7 @@ def after_step(self:GradientAccumulation):
     "The step was made or cancelled, and the window is over"
     if self._now: self._restore()
     self.n_steps += not self._cancelled
-    self._window,self._cancelled = None,False
+    self._window,self._cancelled = Window(1),False # empty; the next batch opens one
 
 # %% ../nbs/20_accumulate.ipynb #aa810d87
 def _groups(opt): return opt.opt.param_groups if isinstance(opt, OptimWrapper) else opt.hypers # a wrapper's are copies
@@ -229,7 +215,7 @@ def _end_epoch(self:GradientAccumulation):
             self.warn_once('no step', "GradientAccumulation(leftover='drop'): no step was made in this epoch, whose "
                 f"{self.count} samples are fewer than n_acc={self._window.n_acc}. "
                 "Pass a smaller n_acc, or leftover='carry'.")
-        self._window = None
+        self._window = Window(1)
         drop_grads(self.learn)
 
 GradientAccumulation.after_train = GradientAccumulation.after_cancel_epoch = GradientAccumulation._end_epoch

@@ -268,7 +268,7 @@ def _describe(learn, cbs):
 
 # %% ../nbs/51_resume.ipynb #47e1a8aa
 _finished = {} # for each folder, how many fits of this process have ended in it
-_layout = 1 # of a checkpoint; another number for each change of what is packed, and how
+_layout = 2 # of a checkpoint; another number for each change of what is packed, and how
 
 class _Damaged(Exception): "A checkpoint that cannot be read"
 
