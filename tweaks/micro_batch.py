@@ -6,11 +6,12 @@
 __all__ = ['map_tensors', 'split_batch', 'still_stats', 'run_in_pieces', 'MicroBatch', 'is_oom']
 
 # %% ../nbs/21_micro_batch.ipynb #ffc752aa
-import gc
+import gc, random
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial, wraps
 from numbers import Integral
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,7 +19,7 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parallel import DistributedDataParallel
 from fastcore.basics import noop, patch
 from fastai.callback.core import TrainEvalCallback
-from fastai.torch_core import find_bs, get_random_states, num_distrib, set_random_states
+from fastai.torch_core import find_bs, num_distrib
 from .core import Tweak, check, check_number, trains_bn
 from .grads import average_grads, opt_params
 
@@ -72,12 +73,23 @@ def still_stats(
     finally:
         for l in ls: l.track_running_stats = True
 
+def _random(): # fastai's `get_random_states` looks for GPUs each time, which takes .3 ms where there is none
+    "The states of the random number generators of Python, NumPy and PyTorch"
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    return random.getstate(),np.random.get_state(),torch.get_rng_state(),cuda
+
+def _set_random(py, numpy, cpu, cuda):
+    random.setstate(py)
+    np.random.set_state(numpy)
+    torch.set_rng_state(cpu)
+    if cuda: torch.cuda.set_rng_state_all(cuda)
+
 @contextmanager
 def _random_kept():
     "After the `with` block, the random number generators are where they were before"
-    states = get_random_states()
+    state = _random()
     try: yield
-    finally: set_random_states(**states)
+    finally: _set_random(*state)
 
 # %% ../nbs/21_micro_batch.ipynb #21a00008
 def run_in_pieces(
@@ -91,7 +103,7 @@ def run_in_pieces(
     pieces,preds,states = split_batch(xb, size),[],[]
     for i,p in enumerate(pieces, 1):
         is_last = i==len(pieces)
-        states.append(get_random_states())
+        states.append(_random())
         if is_last: torch.clear_autocast_cache() # older PyTorch would use casts made without gradients
         with torch.set_grad_enabled(is_last): pred = f(*p)
         preds.append(_check_rows(pred, find_bs(p)))
@@ -109,7 +121,7 @@ def _back(f, pieces, preds, states, amp, second, compare, grads):
             if kept and i==len(pieces)-1: again = kept # it has its graph
             else:
                 with torch.enable_grad(), amp():
-                    set_random_states(**states[i])
+                    _set_random(*states[i])
                     again = _flat(f(*pieces[i]))
                     if kept: compare(again, kept, grads[i])
             outs = [(o,g) for o,g in zip(again, grads[i]) if o.requires_grad and g is not None]
@@ -341,7 +353,7 @@ def _until_it_fits(self:MicroBatch, run):
 @patch
 def _rewind(self:MicroBatch):
     "A function that restores the present state, so that the batch can run again"
-    learn,zeroed,amp,states = self.learn,self._zeroed,_autocast(),get_random_states()
+    learn,zeroed,amp,state = self.learn,self._zeroed,_autocast(),_random()
     ps = {*learn.model.parameters(), *opt_params(learn)}
     grads = {p: p.grad if p.grad is None or zeroed else p.grad.clone() for p in ps} # zeros need no copies
     bufs = [(b, b.clone()) for b in learn.model.buffers()]
@@ -350,7 +362,7 @@ def _rewind(self:MicroBatch):
         self._inside,self._off = [],[]
         for p,g in grads.items(): p.grad = None if g is None else g.zero_() if zeroed else g.clone()
         for b,was in bufs: b.copy_(was)
-        set_random_states(**states)
+        _set_random(*state)
         if amp.keywords['enabled'] and not _autocast().keywords['enabled']:
             amp().__enter__() # `MixedPrecision` has left it in `after_loss`, and will do so again
         gc.collect()
