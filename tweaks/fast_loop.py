@@ -61,7 +61,7 @@ def _after_batch(self): # of `Recorder`
     learn.smooth_loss = self.smooth_loss.value
 
 def _accumulate(self, learn): # of `AvgSmoothLoss`
-    if not isinstance(learn.loss, Tensor) or num_distrib()>1: return _accumulate.__wrapped__(self, learn)
+    if num_distrib()>1: return _accumulate.__wrapped__(self, learn)
     self.count += 1
     self.val = torch.lerp(learn.loss.detach().mean().cpu(), self.val, self.beta)
 
@@ -88,5 +88,6 @@ def _switch(n):
             if not _n_users and f is fast:              setattr(cls, name, fast.__wrapped__)
         for cls,name,fast in _fast:
             if (f := vars(cls)[name]) is fast or _home(f)=='fastai.learner': continue
-            warnings.warn(f'fast_loop leaves `{cls.__name__}.{name}` alone: it is from {_home(f) or type(f).__module__}. '
-                          'To have both, replace it after `fast_loop()`, and put it back before `fast_loop` ends.')
+            home = _home(f) or type(f).__module__
+            warnings.warn(f'fast_loop leaves `{cls.__name__}.{name}` alone: it is from {home}. To have both, '
+                          'replace it after `fast_loop()`, and put it back before `fast_loop` ends.')
