@@ -107,13 +107,12 @@ class GradientAccumulation(Tweak):
 @patch
 def before_batch(self:GradientAccumulation):
     "Does this batch close the window?"
-    learn = self.learn
+    learn,win = self.learn,self._window
     past = [e for e in self._by_epoch() if e<=learn.epoch]
-    n_acc = self._by_epoch()[max(past)] if past else 1
-    if not self._window.batches: self._window = Window(n_acc)
-    self._window.n_acc,self._samples = n_acc,find_bs(learn.yb or learn.xb)
+    win.n_acc,self._samples = self._by_epoch()[max(past)] if past else 1,find_bs(learn.yb or learn.xb)
+    if not win.batches: win.scale = win.n_acc # it stays until the step
     last = self.leftover=='step' and learn.iter==learn.n_iter-1 and not self.in_lr_find
-    self._closes = last or self._window.is_full(self._samples)
+    self._closes = last or win.is_full(self._samples)
     if isinstance(learn.model, DistributedDataParallel): learn.model.require_backward_grad_sync = self._closes
     if self.in_lr_find and self.count: self.recorder.lrs.pop(); self.recorder.losses.pop()
 
@@ -174,7 +173,7 @@ def after_step(self:GradientAccumulation):
     "The step was made or cancelled, and the window is over"
     if self._now: self._restore()
     self.n_steps += not self._cancelled
-    self._window,self._cancelled = Window(1),False # empty; the next batch opens one
+    self._window,self._cancelled = Window(1),False # the next batch sets its size
 
 # %% ../nbs/20_accumulate.ipynb #aa810d87
 def _groups(opt): return opt.opt.param_groups if isinstance(opt, OptimWrapper) else opt.hypers # a wrapper's are copies

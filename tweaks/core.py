@@ -43,7 +43,7 @@ class Tweak(Callback):
     _xtra = None # otherwise fastcore's `GetAttr` searches learner and model for this name each time that it is used
     one_per_fit = False # `True`: a second one of the same name in a fit is an error
 
-    training = property(lambda self: getattr(self._learn, 'training', True), doc='Is this batch one of training?')
+    training = property(lambda self: getattr(self._learn, 'training', True)) # fastai asks at each event
 
     @property
     def learn(self): return self._learn

@@ -35,7 +35,7 @@ from .grads import opt_params
 class _NotPlain(Exception): "Something cannot be packed; the argument says whether it would have to be"
 
 _lists = {c.__name__: c for c in (list, tuple, set, deque, L)}
-_made_anew = (Path, Enum, ExitStack, torch.dtype, torch.device, DataLoader, Distribution) # by the script, as functions are
+_made_anew = (Path, Enum, ExitStack, torch.dtype, torch.device, DataLoader, Distribution) # as functions are
 
 def _can_tell(o): return all(hasattr(type(o), n) for n in ('state_dict','load_state_dict'))
 
